@@ -1,0 +1,626 @@
+"""Tensor: an array that remembers where it came from, and speaks NumPy.
+
+``np.tanh(t)``, ``t.tanh()`` and ``mg.tanh(t)`` are one thing.  Every operation on tensors goes through one door,
+:func:`apply`; everything about gradients is the engine's.
+"""
+
+import dis
+import sys
+from contextlib import ContextDecorator
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.engine import (FREED, RECORDING, RULES, SPELLINGS, Node, backprop, name_of,
+                             next_number)
+
+ndarray = np.ndarray
+UNTOUCHED = frozenset({int, float, bool, type(None), tuple, slice, str, type(Ellipsis)})
+"""Types of argument that go to NumPy as they are; Python numbers leave a float32 tensor float32 (NEP 50)."""
+
+KEEP = object()
+"""Stands in ``_grad`` of a result that was asked to keep its gradient and has none yet."""
+
+
+class Tensor(Node):
+    """An array with a gradient: the node of the tape itself.
+
+    Args:
+        data: anything ``np.array`` takes; copied.  Python floats become float64; arrays keep their dtype.
+        dtype: a NumPy dtype to convert to.
+        requires_grad: whether gradients are to be computed for this tensor (floating dtypes only).
+
+    Raises:
+        TypeError: for data that are no numbers, and for integers that require a gradient.
+
+    Example:
+        >>> import minigrad as mg
+        >>> w = mg.tensor([3.0, 4.0], requires_grad=True)
+        >>> loss = (w * w).sum()
+        >>> loss.backward()
+        >>> w.grad
+        tensor([6., 8.])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data, dtype=None, requires_grad=False):
+        if isinstance(data, Tensor):
+            data = data._data
+        array = np.array(data, dtype=dtype)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"a tensor holds real numbers, not dtype {array.dtype}; "
+                            f"convert the data first, e.g. with np.asarray(data, float)")
+        self._data = array
+        self._number = next_number()
+        self._fn, self._parents, self._saved, self._kwargs = None, (), (), None
+        self._hooks = self._grad = None
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    # ------------------------------------------------------------------- data and gradient
+
+    @property
+    def data(self):
+        """The array, read-only: it may have been saved for a backward pass that is still to come.
+
+        Assigning gives the tensor a new array of the same shape, cast to its dtype; arrays that
+        a graph has saved stay as they were.
+        """
+        array = self._data
+        if array.flags.writeable:
+            array.flags.writeable = False
+        return array
+
+    @data.setter
+    def data(self, value):
+        array = np.array(value._data if isinstance(value, Tensor) else value, dtype=self.dtype)
+        if array.shape != self.shape:
+            raise ValueError(f"data of shape {array.shape} for a tensor of shape {self.shape}; "
+                             f"reshape it, or make a new tensor")
+        self._rebind(array)
+
+    @property
+    def grad(self):
+        """The gradient accumulated by ``backward``: a Tensor of this tensor's shape and dtype, or None."""
+        grad = self._grad
+        return None if grad is KEEP else grad
+
+    @grad.setter
+    def grad(self, value):
+        if value is None:
+            self._grad = None
+            return
+        array = value._data if isinstance(value, Tensor) else np.asarray(value)
+        if array.shape != self.shape:
+            raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {self.shape}")
+        keeps_graph = isinstance(value, Tensor) and value.requires_grad
+        self._grad = value if keeps_graph else result(np.array(array, dtype=self.dtype))
+
+    @property
+    def shape(self):
+        return self._data.shape
+
+    @property
+    def dtype(self):
+        return self._data.dtype
+
+    @property
+    def ndim(self):
+        return self._data.ndim
+
+    @property
+    def size(self):
+        return self._data.size
+
+    @property
+    def is_leaf(self):
+        """Whether this tensor was made by the user, not by an operation on the tape."""
+        return self._fn is None
+
+    def requires_grad_(self, requires_grad=True):
+        """Ask for gradients of this leaf (or no longer), in place; returns the tensor."""
+        if requires_grad and self.dtype.kind != "f":
+            raise TypeError(f"only floating-point tensors can require a gradient, not {self.dtype}; "
+                            f"give dtype=float, or write 1.0 for 1")
+        if not requires_grad and self._fn is not None:
+            raise RuntimeError("requires_grad can be switched off for leaves only; use t.detach()")
+        self.requires_grad = requires_grad
+        return self
+
+    def detach(self):
+        """Return a tensor with the same array, cut off from the tape."""
+        return result(self._data)
+
+    def numpy(self):
+        """Return a copy of the array, yours to change; refused for a tensor that requires a gradient."""
+        return np.array(self.__array__())
+
+    def item(self):
+        """Return the one element as a Python number."""
+        return self._data.item()
+
+    def tolist(self):
+        """Return nested lists of Python numbers."""
+        return self._data.tolist()
+
+    # ------------------------------------------------------------------------------ backward
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False):
+        """Add dself/dleaf to ``.grad`` of every leaf that this tensor was computed from.
+
+        All gradients are computed first and put in place last: an error on the way (in a hook, say)
+        leaves every ``.grad`` as it was.
+
+        Args:
+            gradient: cotangent to start from, of this tensor's shape; 1 for a single element.
+            retain_graph: keep the saved arrays, so that backward can be called again; default ``create_graph``.
+            create_graph: make ``.grad`` differentiable itself.  The leaf then refers to a graph that refers to
+                the leaf; prefer :func:`grad`, which makes no such cycle.
+
+        Raises:
+            RuntimeError: if this tensor does not require a gradient, has more than one element and
+                no ``gradient`` is given, or its graph has been freed.
+            ValueError: if ``gradient`` has another shape.
+        """
+        seed = starting_cotangent(self, gradient, create_graph)
+        found = sweep([self], [seed], create_graph, retain_graph, None)
+        for node, g, owned in found:
+            node._accumulate(g, owned)
+
+    def _accumulate(self, g, owned):
+        held = self.grad
+        if isinstance(g, Tensor):                    # create_graph: sums are on the tape too
+            self._grad = g if held is None else held + g
+        elif held is None:
+            self._grad = result(np.asarray(g) if owned else np.array(g))
+        elif held.requires_grad:
+            self._grad = held + g
+        else:                                        # the same Tensor, given a new array
+            held._data = np.asarray(held._data + g)
+
+    def retain_grad(self):
+        """Keep the gradient of this result in ``.grad``, as leaves do."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: this tensor does not require a gradient")
+        if self._fn is not None and self._grad is None:
+            self._grad = KEEP
+
+    def register_hook(self, fn):
+        """Call ``fn(g)`` with the complete cotangent dL/dself, once per backward pass.
+
+        Hooks run in the order in which they were registered, when all contributions have been summed and
+        before the cotangent is passed on to the parents (or, for a leaf, added to ``.grad``).  Among tensors, those
+        made later are visited earlier.
+
+        Args:
+            fn: takes the cotangent as a Tensor; returns None, or a replacement of the same shape.
+
+        Returns:
+            a Handle; ``handle.remove()`` takes the hook out again.
+
+        Example:
+            >>> import minigrad as mg
+            >>> h = mg.tensor(2.0, requires_grad=True)
+            >>> handle = h.register_hook(lambda g: g * 10)
+            >>> (h * h).backward(); h.grad
+            tensor(40.)
+        """
+        if not self.requires_grad:
+            raise RuntimeError("register_hook: this tensor does not require a gradient, so none will arrive")
+        if not callable(fn):
+            raise TypeError(f"register_hook takes a function of the gradient, not {fn!r}")
+        if self._hooks is None:
+            self._hooks = {}
+        return Handle(self._hooks, fn)
+
+    def _fire_hooks(self, g):
+        on_tape = isinstance(g, Tensor)
+        for fn in tuple(self._hooks.values()):
+            replaced = fn(g if on_tape else result(np.asarray(g)))
+            if replaced is None:
+                continue
+            array = replaced._data if isinstance(replaced, Tensor) else np.asarray(replaced)
+            if array.shape != self.shape:
+                raise ValueError(f"a hook returned a gradient of shape {array.shape} for a tensor of shape "
+                                 f"{self.shape}; return one of the same shape, or None")
+            if not on_tape:
+                g = array if array.dtype == self.dtype else array.astype(self.dtype)
+            else:
+                g = replaced if isinstance(replaced, Tensor) else result(array.astype(self.dtype))
+        return g
+
+    # ------------------------------------------------------------- operators: one line each
+
+    def __add__(self, other): return apply(np.add, self, other)
+    def __radd__(self, other): return apply(np.add, other, self)
+    def __sub__(self, other): return apply(np.subtract, self, other)
+    def __rsub__(self, other): return apply(np.subtract, other, self)
+    def __mul__(self, other): return apply(np.multiply, self, other)
+    def __rmul__(self, other): return apply(np.multiply, other, self)
+    def __truediv__(self, other): return apply(np.true_divide, self, other)
+    def __rtruediv__(self, other): return apply(np.true_divide, other, self)
+    def __pow__(self, other): return apply(np.power, self, other)
+    def __rpow__(self, other): return apply(np.power, other, self)
+    def __matmul__(self, other): return apply(np.matmul, self, other)
+    def __rmatmul__(self, other): return apply(np.matmul, other, self)
+    def __neg__(self): return apply(np.negative, self)
+    def __pos__(self): return apply(np.positive, self)
+    def __abs__(self): return apply(np.absolute, self)
+    def __lt__(self, other): return apply(np.less, self, other)
+    def __le__(self, other): return apply(np.less_equal, self, other)
+    def __gt__(self, other): return apply(np.greater, self, other)
+    def __ge__(self, other): return apply(np.greater_equal, self, other)
+    def __eq__(self, other): return NotImplemented if other is None else apply(np.equal, self, other)
+    def __ne__(self, other): return NotImplemented if other is None else apply(np.not_equal, self, other)
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index): return apply(ops.take, self, ops.plain_index(index))
+
+    # ------------------------------------------------- in place: the tensor gets a new array
+
+    def __iadd__(self, other): return self._in_place(np.add, other, new_if_recorded=True)
+    def __isub__(self, other): return self._in_place(np.subtract, other, new_if_recorded=True)
+    def __imul__(self, other): return self._in_place(np.multiply, other, new_if_recorded=True)
+    def __itruediv__(self, other): return self._in_place(np.true_divide, other, new_if_recorded=True)
+
+    def _in_place(self, fn, *others, new_if_recorded=False):
+        """Rebind this tensor to ``fn(self, *others)``; on the tape, ``h += x`` means ``h = h + x``."""
+        on_tape = self.requires_grad or any(isinstance(o, Tensor) and o.requires_grad for o in others)
+        if on_tape and RECORDING.get():
+            if self.requires_grad and self._fn is None:
+                raise RuntimeError("a leaf that requires a gradient cannot be changed in place while operations are "
+                                   "recorded; wrap the update in `with mg.no_grad():`")
+            if not new_if_recorded:
+                raise RuntimeError("this in-place change would be needed by a gradient; write it out of place, "
+                                   "e.g. h = h + x for h.add_(x)")
+            return apply(fn, self, *others)
+        self._rebind(fn(self._data, *(plain(o, self) for o in others)))
+        return self
+
+    def __setitem__(self, index, value):
+        array = self._data.copy()
+        array[ops.plain_index(index)] = plain(value, self)
+        self._in_place(lambda *_: array, value)
+
+    def _rebind(self, array):
+        if self._fn is not None:
+            raise RuntimeError("this tensor is the result of an operation, and a backward pass may need it; "
+                               "change t.detach() instead, or compute a new tensor")
+        array = np.asarray(array)
+        if array.shape != self.shape:
+            raise ValueError(f"an in-place change cannot turn shape {self.shape} into {array.shape}")
+        self._data = array if array.dtype == self.dtype else array.astype(self.dtype)
+
+    # ----------------------------------------------------------------------- NumPy's protocols
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        if out is None and method == "__call__" and not kwargs:
+            if ufunc in RULES or any(requires_grad(a) for a in inputs):
+                return apply(ufunc, *inputs)
+        name = name_of(ufunc) if method == "__call__" else f"{name_of(ufunc)}.{method}"
+        return as_arrays(getattr(ufunc, method), inputs, kwargs, out, name)
+
+    def __array_function__(self, fn, types, args, kwargs):
+        if fn in SPELLINGS:
+            return SPELLINGS[fn](*args, **kwargs)
+        if fn in RULES:
+            return apply(fn, *args, **kwargs)
+        return as_arrays(fn, args, kwargs)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.requires_grad:
+            raise TypeError("a tensor that requires a gradient would be cut off from its graph by turning into an array "
+                            "silently; say t.detach() for a tensor, t.data for its array")
+        if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
+            raise ValueError(f"no {np.dtype(dtype)} array without a copy of this {self.dtype} tensor")
+        return np.array(self._data, dtype) if copy else np.asarray(self.data, dtype)
+
+    # --------------------------------------------------------------------- Python's protocols
+
+    def __len__(self):
+        if self.ndim == 0:
+            raise TypeError("len() of a tensor with no axes")
+        return self.shape[0]
+
+    def __iter__(self):
+        if self.ndim == 0:
+            raise TypeError("iteration over a tensor with no axes; use t.item()")
+        return (self[i] for i in range(len(self)))
+
+    def __float__(self):
+        if self.requires_grad and being_stored():
+            raise TypeError("array[i] = tensor would cut the tensor off from its graph silently; collect tensors in a "
+                            "list and np.stack them, or store t.item()")
+        return float(self._data)
+
+    def __int__(self): return int(self._data)
+    def __index__(self): return self._data.__index__()
+    def __bool__(self): return bool(self._data)
+    def __format__(self, spec): return format(self.item() if spec and self.size == 1 else str(self), spec)
+
+    def __repr__(self):
+        body = np.array2string(self._data, separator=", ", prefix="tensor(")
+        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
+        if self._fn is None:
+            return f"tensor({body}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
+        return f"tensor({body}{dtype}, made by {'a freed graph' if self._fn is FREED else name_of(self._fn)})"
+
+
+class Handle:
+    """What registering a hook returns: ``remove()`` takes the hook out again; twice is harmless."""
+
+    __slots__ = ("_hooks", "_key")
+
+    def __init__(self, hooks, fn):
+        self._hooks, self._key = hooks, object()
+        hooks[self._key] = fn
+
+    def remove(self):
+        """Take the hook out."""
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
+
+# ----------------------------------------------------------------------------- the one door
+
+def apply(fn, *args, **kwargs):
+    """Run one operation on tensors and, where a gradient may be asked for, write it on the tape."""
+    rule = RULES.get(fn)
+    if rule is None:
+        return as_arrays(fn, args, kwargs)
+    values, parents, tracked, raw = [], [], False, False
+    for arg in args:
+        if isinstance(arg, Tensor):
+            values.append(arg._data)
+            if arg.requires_grad:
+                parents.append(arg)
+                tracked = True
+                continue
+        elif type(arg) in UNTOUCHED:
+            values.append(arg)
+        else:
+            arg = constant(arg, fn)
+            values.append(arg)
+            raw = True
+        parents.append(None)
+    if kwargs:
+        refuse_tensors(fn, kwargs)
+    data = rule.forward(*values, **kwargs)
+    if type(data) is not ndarray:
+        data = np.asarray(data)
+    if not tracked or rule.constant or not RECORDING.get():
+        return result(data)
+    for index, parent in enumerate(parents):
+        if parent is not None and not rule.has_vjp(index):
+            raise TypeError(f"{name_of(fn)} has no gradient with respect to argument {index}; "
+                            f"pass it as t.detach() if none is wanted")
+    if raw:
+        # The caller may reuse its own array before backward; the tape keeps the values that were used.
+        values = [v.copy() if type(v) is ndarray and parent is None and v.flags.writeable else v
+                  for v, parent in zip(values, parents)]
+    out = new(Tensor)
+    out._data = data
+    out.requires_grad = True
+    out._number = next_number()
+    out._fn = fn
+    out._parents = tuple(parents)
+    out._saved = tuple(values)      # tuples of arrays are nothing to the garbage collector; lists would be
+    out._kwargs = kwargs
+    out._hooks = out._grad = None
+    return out
+
+
+new = Tensor.__new__
+
+
+def result(array):
+    """Wrap an array as a tensor that needs no gradient, without a copy."""
+    out = new(Tensor)
+    out._data = array
+    out.requires_grad = False
+    out._number = next_number()
+    out._fn, out._parents, out._saved, out._kwargs = None, (), (), None
+    out._hooks = out._grad = None
+    return out
+
+
+def constant(arg, fn):
+    """Make an argument that is no tensor ready for NumPy.
+
+    NumPy scalars and arrays without axes become Python numbers: under NEP 50 a ``np.float64`` (but not a
+    ``float``) would turn a float32 tensor into float64.
+    """
+    if isinstance(arg, (np.generic, ndarray)):
+        if arg.dtype.kind not in "fiub":
+            raise TypeError(f"{name_of(fn)} of a tensor and dtype {arg.dtype}: tensors hold real numbers")
+        return arg.item() if arg.ndim == 0 else arg
+    if isinstance(arg, list):
+        return constant(np.asarray(arg), fn)
+    if hasattr(arg, "__array__"):
+        return np.asarray(arg)
+    if isinstance(arg, (int, float)):
+        return arg
+    raise TypeError(f"{name_of(fn)} of a tensor and a {type(arg).__name__}: give a number, an array or a tensor")
+
+
+def plain(value, like):
+    """Return the array or number behind ``value``, for an in-place change of ``like``."""
+    return value._data if isinstance(value, Tensor) else value if type(value) in UNTOUCHED else constant(value, np.add)
+
+
+def being_stored():
+    """Say whether the code that asked for a float was ``array[i] = tensor``; to NumPy both are ``float(tensor)``."""
+    caller = sys._getframe(2)
+    return caller.f_code.co_code[caller.f_lasti] == STORE_SUBSCR
+
+
+STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
+
+
+def requires_grad(arg):
+    """Say whether a gradient is wanted for an argument, looking into lists and tuples."""
+    if isinstance(arg, (list, tuple)):
+        return any(requires_grad(a) for a in arg)
+    return isinstance(arg, Tensor) and arg.requires_grad
+
+
+def refuse_tensors(fn, kwargs):
+    """Refuse keyword arguments through which a gradient would be lost."""
+    for key, value in kwargs.items():
+        if requires_grad(value):
+            raise TypeError(f"{name_of(fn)}: pass the tensor `{key}` by position; no gradient flows "
+                            f"through keyword arguments")
+
+
+def as_arrays(fn, args, kwargs, out=None, name=None):
+    """Call a function that the table does not know; tensors that need no gradient are arrays to it."""
+    name = name or name_of(fn)
+    if any(requires_grad(a) for a in (*args, *kwargs.values())):
+        if out is not None:
+            raise TypeError(f"{name} would write a tensor that requires a gradient into a plain array, and lose the "
+                            f"gradient; write a = a + t (a new tensor), or use t.detach()")
+        manner = " when it is called with keywords" if fn in RULES or kwargs else ""
+        raise TypeError(f"{name} has no gradient rule{manner}; give it one with mg.defvjp, or use t.detach() (a tensor) "
+                        f"or t.data (an array) if no gradient is wanted")
+    if out is not None:
+        for target in out:
+            if isinstance(target, Tensor):
+                raise TypeError(f"{name}(..., out=tensor) is not supported; assign the result, or use t += x")
+            if target is not None and not target.flags.writeable:
+                raise TypeError(f"{name} would write into a read-only array. If it is the .data of a parameter, write "
+                                f"`with mg.no_grad(): p -= step`, or p.data = p.data - step")
+        kwargs = {**kwargs, "out": out}
+    return fn(*unwrap(args), **{key: unwrap(value) for key, value in kwargs.items()})
+
+
+def unwrap(value):
+    """Replace tensors by their arrays, inside lists and tuples too."""
+    if isinstance(value, Tensor):
+        return value.data
+    return type(value)(unwrap(v) for v in value) if type(value) in (list, tuple) else value
+
+
+# ----------------------------------------------------------------------- taking gradients
+
+def starting_cotangent(root, gradient, create_graph):
+    """Return dL/droot to start from, checked."""
+    if not isinstance(root, Tensor):
+        raise TypeError(f"a gradient starts from a Tensor, not from {type(root).__name__}")
+    if not root.requires_grad:
+        raise RuntimeError("this tensor does not require a gradient: none of the tensors it was computed from has "
+                           "requires_grad=True, or it was computed under no_grad or detached")
+    if gradient is None:
+        if root.size != 1:
+            raise RuntimeError(f"backward of a tensor of shape {root.shape}: only a single number has a gradient by "
+                               f"itself; reduce it, e.g. with .sum() or .mean(), or give gradient=array of that shape")
+        array = np.ones_like(root._data)
+    else:
+        array = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient)
+        if array.shape != root.shape:
+            raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {root.shape}")
+        array = array.astype(root.dtype)
+        if create_graph and isinstance(gradient, Tensor) and gradient.requires_grad:
+            return gradient
+    return result(array) if create_graph else array
+
+
+def sweep(roots, seeds, create_graph, retain_graph, wanted):
+    """Run the engine's backward sweep, recording it if the gradients are to be differentiated again."""
+    token = RECORDING.set(create_graph)
+    try:
+        return backprop(roots, seeds, create_graph=create_graph, wanted=wanted,
+                        retain_graph=create_graph if retain_graph is None else retain_graph)
+    finally:
+        RECORDING.reset(token)
+
+
+def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_unused=False):
+    """Return the gradient of ``y`` with respect to ``xs``, leaving every ``.grad`` alone.
+
+    Only the part of the graph that leads from ``y`` to ``xs`` is gone through.
+
+    Args:
+        y: a tensor of one element, or of any shape together with ``gradient``.
+        xs: a tensor, or a list or tuple of tensors; leaves or results alike.
+        gradient: the cotangent of ``y``.
+        create_graph: make the gradients differentiable themselves.
+        retain_graph: keep the graph for another pass; default ``create_graph``.
+        allow_unused: return None for a tensor that ``y`` does not depend on, instead of raising.
+
+    Returns:
+        a tensor for a tensor, else a tuple.
+
+    Raises:
+        RuntimeError: if ``y`` does not depend on one of ``xs``; see also :meth:`Tensor.backward`.
+
+    Example:
+        >>> import minigrad as mg
+        >>> x = mg.tensor(3.0, requires_grad=True)
+        >>> slope = mg.grad(x ** 3, x, create_graph=True)
+        >>> slope.item(), mg.grad(slope, x).item()
+        (27.0, 18.0)
+    """
+    single = isinstance(xs, Tensor)
+    wanted = [xs] if single else list(xs)
+    for index, x in enumerate(wanted):
+        if not isinstance(x, Tensor) or not x.requires_grad:
+            raise RuntimeError(f"grad: xs[{index}] is no tensor that requires a gradient")
+    seed = starting_cotangent(y, gradient, create_graph)
+    found = {node._number: (g, owned) for node, g, owned in
+             sweep([y], [seed], create_graph, retain_graph, wanted)}
+    out = []
+    for index, x in enumerate(wanted):
+        g, owned = found.get(x._number, (None, False))
+        if g is None and not allow_unused:
+            raise RuntimeError(f"grad: y does not depend on xs[{index}] (shape {x.shape}); "
+                               f"pass allow_unused=True to get None for it")
+        out.append(g if g is None or isinstance(g, Tensor) else result(np.asarray(g) if owned else np.array(g)))
+    return out[0] if single else tuple(out)
+
+
+class no_grad(ContextDecorator):
+    """Run a block, or a decorated function, without writing on the tape.
+
+    Example:
+        >>> import minigrad as mg
+        >>> p = mg.tensor(1.0, requires_grad=True)
+        >>> with mg.no_grad():
+        ...     p -= 0.5
+        >>> p
+        tensor(0.5, requires_grad=True)
+    """
+
+    _mode = False
+
+    def __enter__(self):
+        self._tokens = (*getattr(self, "_tokens", ()), RECORDING.set(self._mode))
+        return self
+
+    def __exit__(self, *_):
+        *rest, token = self._tokens
+        self._tokens = tuple(rest)
+        RECORDING.reset(token)
+        return False
+
+
+class enable_grad(no_grad):
+    """Write on the tape again inside a ``no_grad`` block."""
+
+    _mode = True
+
+
+def is_grad_enabled():
+    """Say whether operations are being written on the tape."""
+    return RECORDING.get()
+
+
+def tensor(data, dtype=None, requires_grad=False):
+    """Make a Tensor from numbers, nested lists, an array or a tensor; the data are copied. See :class:`Tensor`."""
+    return Tensor(data, dtype, requires_grad)
