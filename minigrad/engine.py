@@ -22,15 +22,11 @@ mechanism behind ``create_graph=True``: there is no second set of rules.
 """
 
 import functools
-from contextvars import ContextVar
 from itertools import count
 
 import numpy as np
 
 # ------------------------------------------------------------------------------- the tape
-
-RECORDING = ContextVar("minigrad_recording", default=True)
-"""Whether operations are written on the tape; ``no_grad`` sets it to False."""
 
 next_number = count().__next__
 """The running number that makes creation order a topological order."""
@@ -46,8 +42,18 @@ class Node:
     its gradient.
     """
 
-    __slots__ = ("requires_grad", "_data", "_number", "_fn", "_parents", "_saved", "_kwargs",
-                 "_hooks", "_grad", "__weakref__")
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_fn",
+        "_grad",
+        "_hooks",
+        "_kwargs",
+        "_number",
+        "_parents",
+        "_saved",
+        "requires_grad",
+    )
 
 
 def FREED(*_):
@@ -60,7 +66,7 @@ def FREED(*_):
 class Rule:
     """One line of the table: how a function runs forward and how cotangents are pulled back."""
 
-    __slots__ = ("forward", "vjps", "joint", "composite", "constant")
+    __slots__ = ("composite", "constant", "forward", "joint", "vjps")
 
     def __init__(self, forward, vjps=(), joint=None, composite=None, constant=False):
         self.forward, self.vjps, self.joint = forward, tuple(vjps), joint
@@ -360,8 +366,8 @@ class Stale:
 
     def _refuse(self, *_, **__):
         raise RuntimeError(
-            f"the gradient of {name_of(self._fn)} is to be differentiated again, but a tensor of shape {self.shape} that "
-            f"it used has been given another array since the forward pass (an optimizer step, or an in-place "
+            f"the gradient of {name_of(self._fn)} is to be differentiated again, but a tensor of shape {self.shape} "
+            f"that it used has been given another array since the forward pass (an optimizer step, or an in-place "
             f"change). Take the gradient with create_graph=True before the update, or run the forward pass again.")
 
     __array_ufunc__ = __array_function__ = __array__ = _refuse

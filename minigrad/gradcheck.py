@@ -1,13 +1,14 @@
 """Check a gradient against central differences, at order 1 and 2.
 
-A gradient is compared along random directions, one per argument: <dL/dx, u> against (L(x + h u) - L(x - h u)) / 2h, where
-L = <f(x), v> for a random v.  A direction meets every element at once, so a wrong rule shows; only then is
-each element tried, to name the one that is off.
+A gradient is compared along random directions, one per argument: <dL/dx, u> against
+(L(x + h u) - L(x - h u)) / 2h, where L = <f(x), v> for a random v.  A direction meets every element at once,
+so a wrong rule shows; only then is each element tried, to name the one that is off.
 """
 
 import numpy as np
 
-from minigrad.tensor import Tensor, enable_grad, grad
+from minigrad.recording import enable_grad
+from minigrad.tensor import Tensor, grad
 
 STEP = np.finfo(float).eps ** (1 / 3)
 """Relative step of the central difference, where its truncation and rounding errors balance (about 6e-6)."""
@@ -114,8 +115,8 @@ def describe(got, difference, order, place, rtol, atol):
         error = abs(got[index] - expected)
         if error > worst or error != error:
             worst = error
-            text = (f"gradient of order {order} is wrong: argument {place}, index {index}: got {got[index]:.12g}, expected "
-                    f"{expected:.12g} by central differences (relative difference "
+            text = (f"gradient of order {order} is wrong: argument {place}, index {index}: got {got[index]:.12g}, "
+                    f"expected {expected:.12g} by central differences (relative difference "
                     f"{error / max(abs(expected), 1e-300):.2g}, allowed {rtol:g})")
             if error != error:
                 break

@@ -1,4 +1,4 @@
-"""What Tensor offers as methods beyond its operators: NumPy's reductions and shapes, PyTorch's in-place changes.
+"""What Tensor offers as methods beyond its operators: reductions, functions of one tensor, shapes.
 
 Attached here, so that ``tensor.py`` stays small enough to read.
 """
@@ -49,46 +49,12 @@ def norm(self, p=2):
     return apply(ops.norm, self, p)
 
 
-def in_place(fn):
-    """Return the method that rebinds a tensor to ``fn(tensor, other)``."""
-    def method(self, other):
-        return self._in_place(fn, other)
-    return method
-
-
-def add_(self, other, alpha=1):
-    """Rebind the tensor to itself + alpha * other."""
-    return self._in_place(np.add, other if alpha == 1 else alpha * other)
-
-
-def zero_(self):
-    """Rebind the tensor to zeros."""
-    return self._in_place(np.zeros_like)
-
-
-def fill_(self, value):
-    """Rebind the tensor to one value everywhere."""
-    return self._in_place(lambda x: np.full_like(x, float(value)))
-
-
-def clamp_(self, min=None, max=None):
-    """Rebind the tensor to its elements limited to [min, max]; NaN stays NaN."""
-    return self._in_place(lambda x: np.clip(x, min, max))
-
-
-def copy_(self, other):
-    """Rebind the tensor to the values of another."""
-    return self._in_place(lambda x, o: np.broadcast_to(np.array(o, x.dtype), x.shape).copy(), other)
-
-
 METHODS = {
     "sum": reduction(np.sum), "mean": reduction(np.mean), "max": reduction(np.max), "min": reduction(np.min),
     "exp": unary(np.exp), "log": unary(np.log), "sqrt": unary(np.sqrt), "square": unary(np.square),
     "sin": unary(np.sin), "cos": unary(np.cos), "tanh": unary(np.tanh), "abs": unary(np.absolute),
     "sign": unary(np.sign), "relu": unary(ops.relu), "sigmoid": unary(ops.sigmoid),
     "reshape": reshape, "transpose": transpose, "swapaxes": swapaxes, "astype": astype, "norm": norm,
-    "add_": add_, "sub_": in_place(np.subtract), "mul_": in_place(np.multiply), "div_": in_place(np.true_divide),
-    "zero_": zero_, "fill_": fill_, "clamp_": clamp_, "copy_": copy_,
 }
 
 for name, method in METHODS.items():

@@ -86,3 +86,19 @@ def scale_back(x, exponent):
         return math.ldexp(x, exponent)
     except OverflowError:
         return math.inf
+
+
+def cosine(arrays, others):
+    """Return the cosine of the angle between two lists of arrays, each taken as one long vector.
+
+    <a, b> / (||a|| ||b||), formed of a/||a|| and b/||b|| so that nothing under- or overflows.  Pairs in which either
+    is None count for the norms alone.  NaN where a norm is 0 or not finite.
+    """
+    length, other_length = norm(arrays), norm(others)
+    if not (0 < length < math.inf and 0 < other_length < math.inf):
+        return math.nan
+    total = 0.0
+    for a, b in zip(arrays, others, strict=True):
+        if a is not None and b is not None:
+            total += float(np.sum((a.astype(np.float64) / length) * (b.astype(np.float64) / other_length)))
+    return max(-1.0, min(1.0, total))

@@ -4,19 +4,12 @@
 :func:`apply`; everything about gradients is the engine's.
 """
 
-import dis
-import sys
-from contextlib import ContextDecorator
-
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine import (FREED, RECORDING, RULES, SPELLINGS, Node, backprop, name_of,
-                             next_number)
-
-ndarray = np.ndarray
-UNTOUCHED = frozenset({int, float, bool, type(None), tuple, slice, str, type(Ellipsis)})
-"""Types of argument that go to NumPy as they are; Python numbers leave a float32 tensor float32 (NEP 50)."""
+from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, constant, refuse_tensors, requires_grad
+from minigrad.engine import FREED, RULES, SPELLINGS, Node, backprop, name_of, next_number
+from minigrad.recording import RECORDING
 
 KEEP = object()
 """Stands in ``_grad`` of a result that was asked to keep its gradient and has none yet."""
@@ -80,6 +73,15 @@ class Tensor(Node):
             raise ValueError(f"data of shape {array.shape} for a tensor of shape {self.shape}; "
                              f"reshape it, or make a new tensor")
         self._rebind(array)
+
+    def _rebind(self, array):
+        if self._fn is not None:
+            raise RuntimeError("this tensor is the result of an operation, and a backward pass may need it; "
+                               "change t.detach() instead, or compute a new tensor")
+        array = np.asarray(array)
+        if array.shape != self.shape:
+            raise ValueError(f"an in-place change cannot turn shape {self.shape} into {array.shape}")
+        self._data = array if array.dtype == self.dtype else array.astype(self.dtype)
 
     @property
     def grad(self):
@@ -258,41 +260,6 @@ class Tensor(Node):
 
     def __getitem__(self, index): return apply(ops.take, self, ops.plain_index(index))
 
-    # ------------------------------------------------- in place: the tensor gets a new array
-
-    def __iadd__(self, other): return self._in_place(np.add, other, new_if_recorded=True)
-    def __isub__(self, other): return self._in_place(np.subtract, other, new_if_recorded=True)
-    def __imul__(self, other): return self._in_place(np.multiply, other, new_if_recorded=True)
-    def __itruediv__(self, other): return self._in_place(np.true_divide, other, new_if_recorded=True)
-
-    def _in_place(self, fn, *others, new_if_recorded=False):
-        """Rebind this tensor to ``fn(self, *others)``; on the tape, ``h += x`` means ``h = h + x``."""
-        on_tape = self.requires_grad or any(isinstance(o, Tensor) and o.requires_grad for o in others)
-        if on_tape and RECORDING.get():
-            if self.requires_grad and self._fn is None:
-                raise RuntimeError("a leaf that requires a gradient cannot be changed in place while operations are "
-                                   "recorded; wrap the update in `with mg.no_grad():`")
-            if not new_if_recorded:
-                raise RuntimeError("this in-place change would be needed by a gradient; write it out of place, "
-                                   "e.g. h = h + x for h.add_(x)")
-            return apply(fn, self, *others)
-        self._rebind(fn(self._data, *(plain(o, self) for o in others)))
-        return self
-
-    def __setitem__(self, index, value):
-        array = self._data.copy()
-        array[ops.plain_index(index)] = plain(value, self)
-        self._in_place(lambda *_: array, value)
-
-    def _rebind(self, array):
-        if self._fn is not None:
-            raise RuntimeError("this tensor is the result of an operation, and a backward pass may need it; "
-                               "change t.detach() instead, or compute a new tensor")
-        array = np.asarray(array)
-        if array.shape != self.shape:
-            raise ValueError(f"an in-place change cannot turn shape {self.shape} into {array.shape}")
-        self._data = array if array.dtype == self.dtype else array.astype(self.dtype)
-
     # ----------------------------------------------------------------------- NumPy's protocols
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
@@ -311,8 +278,8 @@ class Tensor(Node):
 
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
-            raise TypeError("a tensor that requires a gradient would be cut off from its graph by turning into an array "
-                            "silently; say t.detach() for a tensor, t.data for its array")
+            raise TypeError("a tensor that requires a gradient would be cut off from its graph silently by turning into "
+                            "an array; say t.detach() for a tensor, t.data for its array")
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"no {np.dtype(dtype)} array without a copy of this {self.dtype} tensor")
         return np.array(self._data, dtype) if copy else np.asarray(self.data, dtype)
@@ -393,7 +360,7 @@ def apply(fn, *args, **kwargs):
     if kwargs:
         refuse_tensors(fn, kwargs)
     data = rule.forward(*values, **kwargs)
-    if type(data) is not ndarray:
+    if type(data) is not np.ndarray:
         data = np.asarray(data)
     if not tracked or rule.constant or not RECORDING.get():
         return result(data)
@@ -403,7 +370,7 @@ def apply(fn, *args, **kwargs):
                             f"pass it as t.detach() if none is wanted")
     if raw:
         # The caller may reuse its own array before backward; the tape keeps the values that were used.
-        values = [v.copy() if type(v) is ndarray and parent is None and v.flags.writeable else v
+        values = [v.copy() if type(v) is np.ndarray and parent is None and v.flags.writeable else v
                   for v, parent in zip(values, parents)]
     out = new(Tensor)
     out._data = data
@@ -429,82 +396,6 @@ def result(array):
     out._fn, out._parents, out._saved, out._kwargs = None, (), (), None
     out._hooks = out._grad = None
     return out
-
-
-def constant(arg, fn):
-    """Make an argument that is no tensor ready for NumPy.
-
-    NumPy scalars and arrays without axes become Python numbers: under NEP 50 a ``np.float64`` (but not a
-    ``float``) would turn a float32 tensor into float64.
-    """
-    if isinstance(arg, (np.generic, ndarray)):
-        if arg.dtype.kind not in "fiub":
-            raise TypeError(f"{name_of(fn)} of a tensor and dtype {arg.dtype}: tensors hold real numbers")
-        return arg.item() if arg.ndim == 0 else arg
-    if isinstance(arg, list):
-        return constant(np.asarray(arg), fn)
-    if hasattr(arg, "__array__"):
-        return np.asarray(arg)
-    if isinstance(arg, (int, float)):
-        return arg
-    raise TypeError(f"{name_of(fn)} of a tensor and a {type(arg).__name__}: give a number, an array or a tensor")
-
-
-def plain(value, like):
-    """Return the array or number behind ``value``, for an in-place change of ``like``."""
-    return value._data if isinstance(value, Tensor) else value if type(value) in UNTOUCHED else constant(value, np.add)
-
-
-def being_stored():
-    """Say whether the code that asked for a float was ``array[i] = tensor``; to NumPy both are ``float(tensor)``."""
-    caller = sys._getframe(2)
-    return caller.f_code.co_code[caller.f_lasti] == STORE_SUBSCR
-
-
-STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
-
-
-def requires_grad(arg):
-    """Say whether a gradient is wanted for an argument, looking into lists and tuples."""
-    if isinstance(arg, (list, tuple)):
-        return any(requires_grad(a) for a in arg)
-    return isinstance(arg, Tensor) and arg.requires_grad
-
-
-def refuse_tensors(fn, kwargs):
-    """Refuse keyword arguments through which a gradient would be lost."""
-    for key, value in kwargs.items():
-        if requires_grad(value):
-            raise TypeError(f"{name_of(fn)}: pass the tensor `{key}` by position; no gradient flows "
-                            f"through keyword arguments")
-
-
-def as_arrays(fn, args, kwargs, out=None, name=None):
-    """Call a function that the table does not know; tensors that need no gradient are arrays to it."""
-    name = name or name_of(fn)
-    if any(requires_grad(a) for a in (*args, *kwargs.values())):
-        if out is not None:
-            raise TypeError(f"{name} would write a tensor that requires a gradient into a plain array, and lose the "
-                            f"gradient; write a = a + t (a new tensor), or use t.detach()")
-        manner = " when it is called with keywords" if fn in RULES or kwargs else ""
-        raise TypeError(f"{name} has no gradient rule{manner}; give it one with mg.defvjp, or use t.detach() (a tensor) "
-                        f"or t.data (an array) if no gradient is wanted")
-    if out is not None:
-        for target in out:
-            if isinstance(target, Tensor):
-                raise TypeError(f"{name}(..., out=tensor) is not supported; assign the result, or use t += x")
-            if target is not None and not target.flags.writeable:
-                raise TypeError(f"{name} would write into a read-only array. If it is the .data of a parameter, write "
-                                f"`with mg.no_grad(): p -= step`, or p.data = p.data - step")
-        kwargs = {**kwargs, "out": out}
-    return fn(*unwrap(args), **{key: unwrap(value) for key, value in kwargs.items()})
-
-
-def unwrap(value):
-    """Replace tensors by their arrays, inside lists and tuples too."""
-    if isinstance(value, Tensor):
-        return value.data
-    return type(value)(unwrap(v) for v in value) if type(value) in (list, tuple) else value
 
 
 # ----------------------------------------------------------------------- taking gradients
@@ -583,42 +474,6 @@ def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_u
                                f"pass allow_unused=True to get None for it")
         out.append(g if g is None or isinstance(g, Tensor) else result(np.asarray(g) if owned else np.array(g)))
     return out[0] if single else tuple(out)
-
-
-class no_grad(ContextDecorator):
-    """Run a block, or a decorated function, without writing on the tape.
-
-    Example:
-        >>> import minigrad as mg
-        >>> p = mg.tensor(1.0, requires_grad=True)
-        >>> with mg.no_grad():
-        ...     p -= 0.5
-        >>> p
-        tensor(0.5, requires_grad=True)
-    """
-
-    _mode = False
-
-    def __enter__(self):
-        self._tokens = (*getattr(self, "_tokens", ()), RECORDING.set(self._mode))
-        return self
-
-    def __exit__(self, *_):
-        *rest, token = self._tokens
-        self._tokens = tuple(rest)
-        RECORDING.reset(token)
-        return False
-
-
-class enable_grad(no_grad):
-    """Write on the tape again inside a ``no_grad`` block."""
-
-    _mode = True
-
-
-def is_grad_enabled():
-    """Say whether operations are being written on the tape."""
-    return RECORDING.get()
 
 
 def tensor(data, dtype=None, requires_grad=False):

@@ -1,0 +1,94 @@
+"""What may be handed to an operation, and what is refused: numbers and arrays made ready for NumPy, tensors unwrapped.
+
+A gradient is never lost silently: where a tensor that requires one would become a plain array, a TypeError names
+the way out.
+"""
+
+import dis
+import sys
+
+import numpy as np
+
+from minigrad.engine import RULES, Node, name_of
+
+ndarray = np.ndarray
+UNTOUCHED = frozenset({int, float, bool, type(None), tuple, slice, str, type(Ellipsis)})
+"""Types of argument that go to NumPy as they are; Python numbers leave a float32 tensor float32 (NEP 50)."""
+
+
+def constant(arg, fn):
+    """Make an argument that is no tensor ready for NumPy.
+
+    NumPy scalars and arrays without axes become Python numbers: under NEP 50 a ``np.float64`` (but not a
+    ``float``) would turn a float32 tensor into float64.
+    """
+    if isinstance(arg, (np.generic, ndarray)):
+        if arg.dtype.kind not in "fiub":
+            raise TypeError(f"{name_of(fn)} of a tensor and dtype {arg.dtype}: tensors hold real numbers")
+        return arg.item() if arg.ndim == 0 else arg
+    if isinstance(arg, list):
+        return constant(np.asarray(arg), fn)
+    if hasattr(arg, "__array__"):
+        return np.asarray(arg)
+    if isinstance(arg, (int, float)):
+        return arg
+    raise TypeError(f"{name_of(fn)} of a tensor and a {type(arg).__name__}: give a number, an array or a tensor")
+
+
+def plain(value):
+    """Return the array or number behind ``value``."""
+    return value._data if isinstance(value, Node) else value if type(value) in UNTOUCHED else constant(value, np.add)
+
+
+def being_stored():
+    """Say whether the code that asked for a float was ``array[i] = tensor``; NumPy then calls ``float(tensor)``."""
+    caller = sys._getframe(2)
+    return caller.f_code.co_code[caller.f_lasti] == STORE_SUBSCR
+
+
+STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
+
+
+def requires_grad(arg):
+    """Say whether a gradient is wanted for an argument, looking into lists and tuples."""
+    if isinstance(arg, (list, tuple)):
+        return any(requires_grad(a) for a in arg)
+    return isinstance(arg, Node) and arg.requires_grad
+
+
+def refuse_tensors(fn, kwargs):
+    """Refuse keyword arguments through which a gradient would be lost."""
+    for key, value in kwargs.items():
+        if requires_grad(value):
+            raise TypeError(f"{name_of(fn)}: pass the tensor `{key}` by position; no gradient flows "
+                            f"through keyword arguments")
+
+
+def as_arrays(fn, args, kwargs, out=None, name=None):
+    """Call a function that the table does not know; tensors that need no gradient are arrays to it."""
+    name = name or name_of(fn)
+    if any(requires_grad(a) for a in (*args, *kwargs.values())):
+        if out is not None:
+            raise TypeError(f"{name} would write a tensor that requires a gradient into a plain array, and lose the "
+                            f"gradient; write a = a + t (a new tensor), or use t.detach()")
+        manner = " when it is called with keywords" if fn in RULES or kwargs else ""
+        raise TypeError(f"{name} has no gradient rule{manner}; give it one with mg.defvjp, or use t.detach() (a tensor) "
+                        f"or t.data (an array) if no gradient is wanted")
+    if out is not None:
+        for target in out:
+            if isinstance(target, Node):
+                raise TypeError(f"{name}(..., out=tensor) is not supported; assign the result, or use t += x")
+            if target is not None and not target.flags.writeable:
+                raise TypeError(f"{name} would write into a read-only array. If it is the .data of a parameter, write "
+                                f"`with mg.no_grad(): p -= step`, or p.data = p.data - step")
+        kwargs = {**kwargs, "out": out}
+    return fn(*unwrap(args), **{key: unwrap(value) for key, value in kwargs.items()})
+
+
+def unwrap(value):
+    """Replace tensors by their arrays, inside lists and tuples too."""
+    if isinstance(value, Node):
+        return value.data
+    return type(value)(unwrap(v) for v in value) if type(value) in (list, tuple) else value
+
+

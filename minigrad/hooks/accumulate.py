@@ -1,0 +1,91 @@
+"""Accumulation: several micro-batches make one update."""
+
+import numpy as np
+
+from minigrad.hooks.protocol import HOLD
+
+LAST = ("step", "drop", "carry")
+REDUCTIONS = ("mean", "sum")
+
+
+class Accumulate:
+    """Hold gradients back until a window of micro-batches is full, then let their mean through.
+
+    g <- sum(w_i g_i) / sum(w_i), where w_i is the ``weight`` given to ``optimizer.step`` (the number of items
+    in the micro-batch; 1 by default).  With the true sizes as weights this equals the gradient of the large batch,
+    where the loss is a mean over items; it does not if layers mix the items (BatchNorm), or if something to the left
+    of it, such as a clip, is not linear.  It changes nothing about vanishing: every layer is treated alike.
+
+    Args:
+        every: micro-batches per window, at least 1; or a function of the step.
+        reduction: "mean", or "sum" for sum(w_i g_i).
+        last: what ``optimizer.flush()`` does with a window that is not full: "step" divides by the
+            weights that did arrive, "drop" forgets it, "carry" keeps it for the next epoch.
+
+    Raises:
+        ValueError: for ``every`` < 1, or an unknown reduction or ``last``.
+    """
+
+    role = "accumulate"
+
+    def __init__(self, every, reduction="mean", last="step"):
+        if not callable(every):
+            every = window(every)
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction = {reduction!r}: choose one of {', '.join(REDUCTIONS)}")
+        if last not in LAST:
+            raise ValueError(f"last = {last!r}: choose one of {', '.join(LAST)}")
+        self.every, self.reduction, self.last = every, reduction, last
+        self.reset()
+
+    def reset(self):
+        """Forget what has been gathered."""
+        self.sums, self.weights, self.count, self.dtypes = {}, 0.0, 0, {}
+
+    def __call__(self, grads, ctx):
+        for name, g in grads.items():
+            if g is None:
+                self.sums.setdefault(name, None)
+                continue
+            self.dtypes[name] = g.dtype
+            held = self.sums.get(name)
+            if held is None:
+                # A copy in at least float32: sums of float16 would round away small contributions.
+                self.sums[name] = np.multiply(g, float(ctx.weight), dtype=np.promote_types(g.dtype, np.float32))
+            else:
+                held += g if ctx.weight == 1 else g * float(ctx.weight)
+        self.weights += ctx.weight
+        self.count += 1
+        every = window(self.every(ctx.step)) if callable(self.every) else self.every
+        if self.count < every:
+            return HOLD.because(f"{self.count} of {every} micro-batches")
+        ctx.note(status="window")
+        return self.release()
+
+    def release(self):
+        """Return the accumulated gradient and start a new window."""
+        divisor = self.weights if self.reduction == "mean" else 1.0
+        out = {name: None if s is None else (s / divisor if divisor != 1 else s).astype(self.dtypes[name], copy=False)
+               for name, s in self.sums.items()}
+        self.reset()
+        return out
+
+    def flush(self):
+        """Return the gradient of a window that is not full, or None if there is none to apply."""
+        if not self.count or self.last == "carry":
+            return None
+        if self.last == "drop":
+            self.reset()
+            return None
+        return self.release()
+
+    def __repr__(self):
+        extra = "" if self.reduction == "mean" else f", reduction={self.reduction!r}"
+        return f"Accumulate({self.every!r}{extra}{'' if self.last == 'step' else f', last={self.last!r}'})"
+
+
+def window(every):
+    """Return the length of a window, checked."""
+    if isinstance(every, bool) or int(every) != every or every < 1:
+        raise ValueError(f"every = {every!r}: a window holds a whole number of micro-batches, at least 1")
+    return int(every)

@@ -1,0 +1,77 @@
+"""The finite check: what to do with a gradient that holds NaN or inf."""
+
+import math
+
+import numpy as np
+
+from minigrad.hooks.protocol import SKIP
+
+POLICIES = ("raise", "skip", "zero", "propagate")
+
+
+class NonFinite:
+    """Decide what happens to a gradient that is not finite; it never passes silently.
+
+    Args:
+        policy: "raise" a FloatingPointError that names the parameters, with nothing changed; "skip" this gradient;
+            "zero" the elements that are not finite; "propagate" it, as frameworks do by default.
+        max_consecutive: after so many skips in a row, the next one raises: a run that only
+            skips is not training.
+
+    Raises:
+        ValueError: for an unknown policy or ``max_consecutive`` < 1.
+    """
+
+    role = "finite"
+
+    def __init__(self, policy="raise", max_consecutive=10):
+        if policy not in POLICIES:
+            raise ValueError(f"policy = {policy!r}: choose one of {', '.join(POLICIES)}")
+        if max_consecutive < 1:
+            raise ValueError(f"max_consecutive = {max_consecutive!r}: must be at least 1")
+        self.policy, self.max_consecutive = policy, max_consecutive
+        self.consecutive = 0
+
+    def __call__(self, grads, ctx):
+        found = {} if math.isfinite(ctx.norm) else non_finite(grads)
+        if not found:
+            self.consecutive = 0
+            return grads
+        text = describe(found)
+        if self.policy == "raise":
+            raise FloatingPointError(
+                f"the gradient is not finite at update {ctx.step}: {text}. Nothing has been changed. Clip earlier (inside "
+                f"the backward pass), lower the learning rate, or choose NonFinite(policy='skip')")
+        if self.policy == "skip":
+            if self.consecutive >= self.max_consecutive:
+                raise FloatingPointError(
+                    f"{self.consecutive} gradients in a row were not finite and were skipped, and so would be this "
+                    f"one: {text}. The parameters themselves may have overflowed")
+            self.consecutive += 1
+            return SKIP.because(f"not finite: {text}")
+        ctx.note(reason=f"not finite: {text}")
+        if self.policy == "zero":
+            return {name: np.where(np.isfinite(g), g, g.dtype.type(0)) if name in found else g
+                    for name, g in grads.items()}
+        return grads
+
+    def __repr__(self):
+        return f"NonFinite({self.policy!r})"
+
+
+def non_finite(grads):
+    """Return for each parameter whose gradient is not finite how many elements are NaN, inf, and all."""
+    found = {}
+    for name, g in grads.items():
+        if g is not None and not np.isfinite(g).all():
+            found[name] = (int(np.isnan(g).sum()), int(np.isinf(g).sum()), g.size)
+    return found
+
+
+def describe(found):
+    """Return a line that names the parameters and counts what is wrong with them."""
+    parts = []
+    for name, (nan, inf, size) in found.items():
+        counts = [f"{n} {what}" for n, what in ((nan, "NaN"), (inf, "inf")) if n]
+        parts.append(f"{name} ({', '.join(counts)} of {size})")
+    return ", ".join(parts)

@@ -1,0 +1,169 @@
+"""Runs hooks left to right, measures each stage, and refuses orders that cannot be meant."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from minigrad.hooks.protocol import Stage, Verdict, hook_name
+from minigrad.norms import cosine, norm
+
+FORBIDDEN = (
+    ("clip-value", "finite",
+     "a value clip turns inf into its threshold, so a finite check to the right of it sees nothing; put NonFinite first"),
+    ("accumulate", "accumulate",
+     "two accumulation windows would be nested; use one Accumulate(every=k * n)"),
+)
+"""Orders (left role, right role, why) that no run can mean."""
+
+
+class OrderError(ValueError):
+    """Hooks in an order that cannot be meant."""
+
+
+class Pipeline:
+    """A list of hooks; list order is time order.
+
+    Args:
+        hooks: callables ``hook(grads, ctx)``; one that says ``role = "..."`` takes part in the check of orders.
+        place: "gradient" or "update", for the record.
+
+    Raises:
+        TypeError: if a hook cannot be called.
+        OrderError: for an order in FORBIDDEN; the message says why.
+    """
+
+    def __init__(self, hooks=(), place="gradient"):
+        self.hooks = list(hooks)
+        self.place = place
+        for hook in self.hooks:
+            if not callable(hook) or isinstance(hook, type):
+                raise TypeError(f"a hook is a callable hook(grads, ctx), not {hook!r}"
+                                + ("; make an instance of it" if isinstance(hook, type) else ""))
+        roles = [getattr(hook, "role", None) for hook in self.hooks]
+        for i, left in enumerate(roles):
+            for j in range(i + 1, len(roles)):
+                for first, second, why in FORBIDDEN:
+                    if (left, roles[j]) == (first, second):
+                        raise OrderError(f"{hook_name(self.hooks[i])} stands left of {hook_name(self.hooks[j])}: {why}")
+
+    def __len__(self):
+        return len(self.hooks)
+
+    def __iter__(self):
+        return iter(self.hooks)
+
+    def __getitem__(self, index):
+        return self.hooks[index]
+
+    def __repr__(self):
+        parts, windowed = [], any(getattr(h, "role", None) == "accumulate" for h in self.hooks)
+        label = "per micro-batch" if windowed else ""
+        for hook in self.hooks:
+            accumulates = getattr(hook, "role", None) == "accumulate"
+            text = hook_name(hook) if hasattr(hook, "__name__") else repr(hook)
+            parts.append(text + (f"  [{label}]" if label and not accumulates else ""))
+            label = "per window" if accumulates else label
+        return "\n -> ".join(parts) if parts else "no hooks"
+
+    def run(self, grads, ctx, *, counts, per_parameter=False, start=0):
+        """Run the hooks from number ``start`` on.
+
+        Args:
+            grads: name -> array or None.
+            ctx: the Context; its ``norm`` is that of ``grads``.
+            counts: whether to count NaN, inf, zero and missing (a pass over the data).
+            per_parameter: whether to measure each parameter by itself, too.
+
+        Returns:
+            ``(outcome, stages)``: outcome a dict of gradients, or a Verdict.
+        """
+        stages = []
+        for hook in self.hooks[start:]:
+            ctx.stage = stage = Stage(hook_name(hook), self.place, norm_in=ctx.norm)
+            outcome = hook(grads, ctx)
+            if counts:
+                count(stage, grads)
+            stages.append(stage)
+            if isinstance(outcome, Verdict):
+                stage.status, stage.reason = outcome.status, outcome.reason
+                return outcome, stages
+            check(outcome, grads, stage.hook)
+            measure(stage, grads, outcome, ctx)
+            if per_parameter:
+                stage.parameters = {name: one_parameter(stage, grads[name], outcome[name], counts) for name in grads}
+            grads = outcome
+        return grads, stages
+
+
+def backward_stage(grads, norm_in, counts, per_parameter):
+    """Return the record of the gradient as backward produced it."""
+    stage = Stage("backward", norm_in=norm_in, norm_out=norm_in, coefficient=1.0, cosine=1.0)
+    if counts:
+        count(stage, grads)
+    if per_parameter:
+        stage.parameters = {name: one_parameter(stage, g, g, counts) for name, g in grads.items()}
+    return stage
+
+
+def check(outcome, grads, name):
+    """Refuse an answer that is no gradient for the same parameters, before anything is done with it."""
+    if not isinstance(outcome, dict):
+        raise TypeError(f"hook {name} returned {type(outcome).__name__}; return a dict name -> array like the one it "
+                        f"was given, or HOLD, or SKIP")
+    if outcome.keys() != grads.keys():
+        odd = sorted(outcome.keys() ^ grads.keys())
+        raise ValueError(f"hook {name} returned other parameters than it was given: {', '.join(map(str, odd))}")
+    for key, g in outcome.items():
+        before = grads[key]
+        if g is before:
+            continue
+        if g is None or before is None:
+            raise ValueError(f"hook {name}: parameter {key} {'lost' if g is None else 'was given'} a gradient; None "
+                             f"means that no path leads there, so give zeros to apply nothing")
+        if np.shape(g) != before.shape:
+            raise ValueError(f"hook {name} returned shape {np.shape(g)} for {key}, whose gradient has {before.shape}")
+        if not isinstance(g, np.ndarray) or g.dtype != before.dtype:
+            outcome[key] = np.asarray(g, dtype=before.dtype)
+
+
+def measure(stage, grads, outcome, ctx):
+    """Complete the record of a stage, measuring what the hook did not note, and set ``ctx.norm`` for the next one."""
+    if all(outcome[name] is g for name, g in grads.items()):
+        stage.norm_out = stage.norm_in
+        stage.coefficient = stage.cosine = 1.0
+        return
+    after = list(outcome.values())
+    ctx.norm = norm(after)
+    stage.norm_out = ctx.norm if stage.p == 2 else norm(after, stage.p)
+    if stage.status == "window":         # what came in is one micro-batch, what goes out the whole window
+        return
+    if stage.coefficient is None and stage.norm_in:
+        stage.coefficient = stage.norm_out / stage.norm_in if stage.norm_in < math.inf else math.nan
+    if stage.cosine is None:
+        stage.cosine = cosine(list(grads.values()), after)
+
+
+def count(stage, grads):
+    """Count NaN, inf and zero elements, and parameters without a gradient."""
+    arrays = [g for g in grads.values() if g is not None]
+    finite = math.isfinite(stage.norm_in)
+    stage.nan = 0 if finite else sum(int(np.isnan(g).sum()) for g in arrays)
+    stage.inf = 0 if finite else sum(int(np.isinf(g).sum()) for g in arrays)
+    stage.zero = sum(g.size - int(np.count_nonzero(g)) for g in arrays)
+    stage.missing = len(grads) - len(arrays)
+
+
+def one_parameter(stage, before, after, counts):
+    """Return the record of one parameter in a stage."""
+    record = replace(stage, parameters={}, norm_in=None, norm_out=None, coefficient=None, cosine=None,
+                     nan=None, inf=None, zero=None, missing=None)
+    record.norm_in = norm([before], stage.p)
+    if counts:
+        count(record, {"": before})
+    record.norm_out = record.norm_in if after is before else norm([after], stage.p)
+    if stage.status != "window" and before is not None:
+        same = after is before
+        record.coefficient = 1.0 if same else record.norm_out / record.norm_in if record.norm_in else None
+        record.cosine = 1.0 if same else cosine([before], [after])
+    return record

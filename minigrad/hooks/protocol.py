@@ -1,0 +1,160 @@
+"""What a hook is given, and what it may answer.
+
+A hook is any callable ``hook(grads, ctx)``:
+
+* ``grads`` is a dict, parameter name -> array, or None where no gradient arrived.  The arrays are read-only: a
+  hook returns new ones and never writes ``p.grad``, so that what backward produced can be compared
+  with what was applied;
+* ``ctx`` is a :class:`Context`;
+* the answer is such a dict again, or ``HOLD`` (no update yet), or ``SKIP`` (drop this gradient).
+
+    def halve(grads, ctx):
+        return {name: g if g is None else g * 0.5 for name, g in grads.items()}
+
+    optim.SGD(net.parameters(), lr=0.1, hooks=[halve])
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An answer other than a gradient: ``HOLD`` or ``SKIP``, with a reason."""
+
+    status: str
+    reason: str = ""
+
+    def because(self, reason):
+        """Return the same verdict with a reason, for the report and the trace."""
+        return Verdict(self.status, reason)
+
+
+HOLD = Verdict("hold")
+"""No update yet; the gradient is being kept (an accumulation window that is not full)."""
+
+SKIP = Verdict("skip")
+"""Drop this gradient: no update, and no counter of updates advances."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What one hook did to the gradient in one step.
+
+    ``norm_in`` and ``norm_out`` are p-norms with this ``p``.  ``coefficient`` is norm_out / norm_in, the factor where
+    the hook scales, and ``cosine`` that of the angle between what came in and what went out: 1 where only the
+    length was changed.  ``nan``, ``inf`` and ``zero`` count elements of what came in, ``missing``
+    counts parameters without a gradient.  None means not applicable, or not measured (the counts are
+    taken when a trace is attached).
+    """
+
+    hook: str
+    place: str = "gradient"
+    status: str = "pass"
+    reason: str = ""
+    p: float = 2.0
+    norm_in: float | None = None
+    norm_out: float | None = None
+    coefficient: float | None = None
+    cosine: float | None = None
+    threshold: float | None = None
+    nan: int | None = None
+    inf: int | None = None
+    zero: int | None = None
+    missing: int | None = None
+    parameters: dict = field(default_factory=dict)
+
+    @property
+    def clipped(self):
+        """Whether this stage has a threshold and acted."""
+        return self.threshold is not None and self.coefficient is not None and self.coefficient < 1
+
+
+@dataclass(slots=True)
+class Context:
+    """What a hook may know about the step it is called in.
+
+    Attributes:
+        step: updates made so far (skipped and held micro-batches do not count).
+        micro_step: calls of ``optimizer.step`` before this one.
+        weight: how many items the micro-batch has, as given to ``step(weight=)``.
+        lr: the learning rate.
+        params: parameter name -> its array, read-only.
+        norm: the 2-norm of the gradient that arrives at this hook.
+        stage: the record of this hook's stage, where it may note what it measured.
+    """
+
+    step: int
+    micro_step: int
+    weight: float
+    lr: float
+    params: dict
+    norm: float = 0.0
+    stage: Stage | None = None
+
+    def note(self, **measured):
+        """Put what a hook knows better into the record of its stage: ``ctx.note(threshold=c)``."""
+        for key, value in measured.items():
+            setattr(self.stage, key, value)
+
+
+@dataclass(slots=True)
+class StepReport:
+    """What ``optimizer.step`` did.
+
+    Attributes:
+        status: "step" (parameters were updated), "hold" or "skip".
+        reason: why, where it is not "step".
+        step: updates made before this call.
+        micro_step: calls made before this one.
+        weight, lr, loss: as given to the call.
+        stages: one :class:`Stage` per place: "backward" first (the gradient as it came), then each hook, then
+            each update hook.
+    """
+
+    status: str
+    reason: str
+    step: int
+    micro_step: int
+    weight: float
+    lr: float
+    loss: float | None
+    stages: list
+
+    @property
+    def norm(self):
+        """The 2-norm of the gradient that backward produced."""
+        return self.stages[0].norm_in
+
+    def __str__(self):
+        lines = [f"{self.status}{f': {self.reason}' if self.reason else ''} (update {self.step})"]
+        for s in self.stages:
+            if s.norm_out is None:
+                lines.append(f"  {s.hook}: norm {s.norm_in:.6g}, {s.status} {s.reason}".rstrip())
+            elif s.hook == "backward":
+                lines.append(f"  {s.hook}: norm {s.norm_in:.6g}")
+            else:
+                factor = "" if s.coefficient is None else f", coefficient {s.coefficient:.6g}"
+                angle = "" if s.cosine is None else f", cosine {s.cosine:.6g}"
+                lines.append(f"  {s.hook}: norm {s.norm_in:.6g} -> {s.norm_out:.6g}{factor}{angle}")
+        return "\n".join(lines)
+
+
+def hook_name(hook):
+    """Return the name under which a hook appears in reports, traces and errors."""
+    name = getattr(hook, "name", None) or getattr(hook, "__name__", None)
+    return name if isinstance(name, str) else type(hook).__name__
+
+
+def threshold_at(threshold, step):
+    """Return a threshold that may be a number or a function of the step, checked."""
+    return positive(threshold(step) if callable(threshold) else threshold, "threshold")
+
+
+def positive(value, what):
+    """Return ``value`` as a float if it is a number > 0 (inf included), else raise ValueError."""
+    if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
+        raise ValueError(f"{what} must be a number > 0, not {value!r}")
+    number = float(value)
+    if not number > 0:
+        raise ValueError(f"{what} = {value!r}: must be > 0 (inf measures and never multiplies)")
+    return number

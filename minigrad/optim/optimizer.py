@@ -1,0 +1,188 @@
+"""The optimizer's frame: collect gradients, run the hooks, propose an update, apply it, report what happened."""
+
+import copy
+import math
+import warnings
+
+import numpy as np
+
+from minigrad.hooks import Context, Pipeline, StepReport
+from minigrad.hooks.pipeline import backward_stage
+from minigrad.hooks.protocol import Stage, Verdict
+from minigrad.norms import norm
+from minigrad.tensor import Tensor
+
+
+class Optimizer:
+    """What all optimizers share; a new one writes ``propose`` alone.
+
+    Args:
+        params: tensors, ``(name, tensor)`` pairs, or a dict name -> tensor.  ``net.parameters()`` knows the names.
+            A tensor given twice counts once.
+        lr: the learning rate, > 0; ``opt.lr`` may be assigned between steps.
+        hooks: gradient hooks in time order, see :mod:`minigrad.hooks`.
+        update_hooks: the same for the update that the optimizer proposes (p <- p + update).
+        trace: a :class:`minigrad.NormTrace` that is handed the report of each step.
+
+    Raises:
+        TypeError: if a parameter is no tensor, or does not require a gradient.
+        ValueError: for no parameters, two of one name, or lr not > 0.
+    """
+
+    def __init__(self, params, lr, hooks=(), update_hooks=(), trace=None):
+        self.params = named(params)
+        self.lr = lr
+        self.hooks = Pipeline(hooks)
+        self.update_hooks = Pipeline(update_hooks, place="update")
+        self.trace = trace
+        self.state = {}
+        self.updates = self.micro_steps = self.held = self.skipped = 0
+        self._warned = False
+
+    @property
+    def lr(self):
+        """The learning rate."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value):
+        if not (float(value) > 0 and math.isfinite(value)):
+            raise ValueError(f"lr = {value!r}: the learning rate must be > 0 and finite")
+        self._lr = float(value)
+
+    def zero_grad(self):
+        """Set every ``.grad`` to None, so that the next backward starts afresh."""
+        for p in self.params.values():
+            p.grad = None
+
+    def step(self, weight=1.0, loss=None):
+        """Run the hooks on the gradients in ``.grad`` and, unless they hold or skip it, update the parameters.
+
+        Args:
+            weight: how many items the micro-batch has; counts under ``Accumulate`` with batches of unequal sizes.
+            loss: for the record in the trace (a number or a tensor of one element).
+
+        Returns:
+            a :class:`~minigrad.hooks.StepReport`.
+
+        Raises:
+            ValueError: if weight is not > 0, or a hook returned something that does not fit.
+            FloatingPointError: from ``NonFinite``.  Whatever is raised, no parameter has changed.
+        """
+        weight = float(weight)
+        if not (weight > 0 and math.isfinite(weight)):
+            raise ValueError(f"weight = {weight!r}: a micro-batch has a number of items > 0")
+        grads = {name: None if p.grad is None else p.grad.data for name, p in self.params.items()}
+        return self._advance(grads, weight, None if loss is None else float(loss))
+
+    def flush(self):
+        """Let go of a window of ``Accumulate`` that is not full (at the end of an epoch).
+
+        Returns:
+            the report, or None if nothing was waiting or ``Accumulate(last=...)`` says to drop or carry it.
+        """
+        for index, hook in enumerate(self.hooks):
+            if getattr(hook, "role", None) == "accumulate":
+                grads = hook.flush()
+                if grads is not None:
+                    return self._advance(grads, 1.0, None, start=index + 1)
+        return None
+
+    def _advance(self, grads, weight, loss, start=0):
+        detailed = self.trace is not None
+        per_parameter = detailed and self.trace.per_parameter
+        ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=self.lr,
+                      params={name: p.data for name, p in self.params.items()}, norm=norm(grads.values()))
+        first = backward_stage(grads, ctx.norm, detailed, per_parameter)
+        if start:
+            first.hook = "flush"
+        outcome, stages = self.hooks.run(grads, ctx, counts=detailed, per_parameter=per_parameter, start=start)
+        stages.insert(0, first)
+        if not isinstance(outcome, Verdict):
+            self._warn_once(outcome, ctx)
+            outcome = self._update(outcome, ctx, stages, detailed, per_parameter)
+        status, reason = (outcome.status, outcome.reason) if isinstance(outcome, Verdict) else ("step", "")
+        report = StepReport(status, reason, self.updates, self.micro_steps, weight, self.lr, loss, stages)
+        self.micro_steps += not start
+        self.updates += status == "step"
+        self.held += status == "hold"
+        self.skipped += status == "skip"
+        if self.trace is not None:
+            self.trace.record_report(report)
+        return report
+
+    def _update(self, grads, ctx, stages, detailed, per_parameter):
+        """Propose, run the update hooks, apply; all or nothing."""
+        before = copy.deepcopy(self.state) if len(self.update_hooks) else None
+        updates = {name: None if g is None else self.propose(name, ctx.params[name], g) for name, g in grads.items()}
+        if before is not None or detailed:
+            ctx.norm = norm(updates.values())
+        if before is not None:
+            try:
+                outcome, more = self.update_hooks.run(updates, ctx, counts=detailed, per_parameter=per_parameter)
+                if isinstance(outcome, Verdict) and outcome.status == "hold":
+                    raise TypeError("an update hook returned HOLD; only gradients can be held, by hooks=[...]")
+            except BaseException:
+                self.state = before
+                raise
+            stages.extend(more)
+            if isinstance(outcome, Verdict):
+                self.state = before
+                return outcome
+            updates = outcome
+        if detailed:
+            stages.append(Stage("update", "update", norm_in=ctx.norm, norm_out=ctx.norm))
+        for name, update in updates.items():
+            if update is not None:
+                self.params[name]._rebind(ctx.params[name] + update)
+        return updates
+
+    def propose(self, name, p, g):
+        """Return the update of one parameter (p <- p + update), keeping what it needs in ``self.state[name]``.
+
+        Args:
+            name: of the parameter.
+            p, g: its array and its gradient, both read-only.
+        """
+        raise NotImplementedError
+
+    def _warn_once(self, grads, ctx):
+        """A gradient that is not finite never passes silently, even where no NonFinite hook was asked."""
+        if math.isfinite(ctx.norm) or self._warned or any(getattr(h, "role", None) == "finite" for h in self.hooks):
+            return
+        bad = [name for name, g in grads.items() if g is not None and not np.isfinite(g).all()]
+        if bad:
+            self._warned = True
+            warnings.warn(f"the gradient is not finite at update {ctx.step}, in {', '.join(bad)}, and will spoil these "
+                          f"parameters for good. Put hooks.NonFinite('raise' | 'skip' | 'zero' | 'propagate') first in "
+                          f"hooks=[...] to say what should happen", RuntimeWarning, stacklevel=4)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({len(self.params)} parameters, lr={self.lr:g}, hooks: {self.hooks!r})"
+
+
+def named(params):
+    """Return parameters as a dict name -> tensor, each tensor once."""
+    if isinstance(params, Tensor):
+        raise TypeError("give a list of parameters, [w], not one tensor")
+    out, seen = {}, set()
+    items = params.items() if isinstance(params, dict) else params
+    for index, item in enumerate(items):
+        given, p = item if isinstance(item, tuple) else (None, item)
+        if not isinstance(p, Tensor):
+            raise TypeError(f"parameter {index} is a {type(p).__name__}, not a tensor")
+        if not p.requires_grad or not p.is_leaf:
+            raise TypeError(f"parameter {index} (shape {p.shape}) is {'fixed' if p.is_leaf else 'no leaf'}: an "
+                            f"optimizer changes leaves with requires_grad=True")
+        if id(p) in seen:
+            continue
+        seen.add(id(p))
+        name = given or getattr(p, "name", None) or f"param{index}"
+        if name in out:
+            if given:
+                raise ValueError(f"two parameters are named {name!r}")
+            name = f"{name}#{index}"
+        out[name] = p
+    if not out:
+        raise ValueError("no parameters to optimize; if they came from a generator, it may have been used up")
+    return out

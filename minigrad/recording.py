@@ -1,0 +1,45 @@
+"""Whether operations are written on the tape: ``no_grad`` and ``enable_grad``."""
+
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+
+RECORDING = ContextVar("minigrad_recording", default=True)
+"""The mode, per thread and per asynchronous task: evaluating in one must not stop another's training."""
+
+
+class no_grad(ContextDecorator):
+    """Run a block, or a decorated function, without writing on the tape.
+
+    Example:
+        >>> import minigrad as mg
+        >>> p = mg.tensor(1.0, requires_grad=True)
+        >>> with mg.no_grad():
+        ...     p -= 0.5
+        >>> p
+        tensor(0.5, requires_grad=True)
+    """
+
+    _mode = False
+
+    def __enter__(self):
+        self._tokens = (*getattr(self, "_tokens", ()), RECORDING.set(self._mode))
+        return self
+
+    def __exit__(self, *_):
+        *rest, token = self._tokens
+        self._tokens = tuple(rest)
+        RECORDING.reset(token)
+        return False
+
+
+class enable_grad(no_grad):
+    """Write on the tape again inside a ``no_grad`` block."""
+
+    _mode = True
+
+
+def is_grad_enabled():
+    """Say whether operations are being written on the tape."""
+    return RECORDING.get()
+
+
