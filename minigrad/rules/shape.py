@@ -37,5 +37,8 @@ def split(g, y, *arrays, axis=0):
 
 defvjp(ops.stack, joint=unstack)
 defvjp(ops.concatenate, joint=split)
+respell(np.shape, lambda x: x.shape)
+respell(np.ndim, lambda x: x.ndim)
+respell(np.size, lambda x: x.size)
 respell(np.stack, lambda arrays, axis=0: ops.stack(*arrays, axis=axis))
 respell(np.concatenate, lambda arrays, axis=0: ops.concatenate(*arrays, axis=axis))

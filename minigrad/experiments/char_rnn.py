@@ -1,0 +1,310 @@
+"""A character RNN on real text, without and with clipping, everything else equal.
+
+Question: does clipping the gradient norm decide whether a tanh RNN learns a text?  Setting: windows of the Zen of Python (or any
+text), SGD, the recurrent matrix drawn with spectral radius rho; each seed is run twice from the same initial
+weights and on the same batches.  What to expect: at rho = 1.5 and lr = 1 some unclipped seeds are thrown out and
+end no better than counting letters, while the clipped ones all learn.  It is a matter of seeds and
+learning rate, so several seeds are run, and the verdict counts them.
+"""
+
+import functools
+import json
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from minigrad import NormTrace, hooks, nn, optim, plot
+from minigrad.nn import functional as F
+from minigrad.norms import norm
+from minigrad.plot.style import AFTER, BEFORE
+from minigrad.tasks import CharTask, zen
+
+DEFAULT_LR = {"sgd": 1.0, "adam": 0.01}
+TAIL = 20
+"""The final loss is the mean over so many last updates (or all, if there are fewer)."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is run: the same config gives the same numbers.
+
+    Attributes:
+        rho: spectral radius of the recurrent matrix at the start.
+        steps, seq_len, batch, hidden: updates, characters per window, windows per batch, hidden units.
+        lr: learning rate; None for the optimizer's default (1 for sgd, 0.01 for adam).
+        clip: threshold on the global 2-norm in the clipped runs.
+        seeds: how many seeds, 0 ... seeds - 1.
+        optimizer: "sgd" or "adam".
+        text: the text itself.
+        source: where the text came from, for the record.
+
+    Raises:
+        ValueError: naming the first value that is out of range.
+    """
+
+    rho: float = 1.5
+    steps: int = 400
+    seq_len: int = 40
+    hidden: int = 64
+    batch: int = 16
+    lr: float | None = None
+    clip: float = 1.0
+    seeds: int = 4
+    optimizer: str = "sgd"
+    text: str = field(default_factory=zen, repr=False)
+    source: str = "the Zen of Python"
+
+    def __post_init__(self):
+        for name in ("steps", "seq_len", "hidden", "batch", "seeds"):
+            value = getattr(self, name)
+            if value != int(value) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value}")
+        if self.optimizer not in DEFAULT_LR:
+            raise ValueError(f"optimizer must be one of {', '.join(DEFAULT_LR)}, not {self.optimizer!r}")
+        if self.lr is None:
+            object.__setattr__(self, "lr", DEFAULT_LR[self.optimizer])
+        for name in ("clip", "lr"):
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be a finite number > 0, not {value}")
+        if not 0 <= self.rho < float("inf"):
+            raise ValueError(f"rho must be a finite number >= 0, not {self.rho}")
+        self.task                            # refuses a text that is too short, before anything is run
+
+    @functools.cached_property
+    def task(self):
+        """The windows of the text."""
+        return CharTask(self.text, self.seq_len, self.batch)
+
+    @functools.cached_property
+    def references(self):
+        """Losses that need no net: guessing evenly, and counting how often each letter occurs (nats)."""
+        share = np.bincount(self.task.codes) / len(self.task.codes)
+        share = share[share > 0]
+        return {"guessing": float(np.log(len(self.task.alphabet))), "counting letters": float(-(share * np.log(share)).sum())}
+
+    def as_json(self):
+        """Return the config as text, with the length of the text in place of the text."""
+        record = {k: v for k, v in asdict(self).items() if k != "text"}
+        return json.dumps({**record, "characters": len(self.text), "alphabet": len(self.task.alphabet)}, indent=2) + "\n"
+
+
+@dataclass
+class Run:
+    """One training run.
+
+    Attributes:
+        seed, clipped: which run.
+        trace: norms per step and stage, with the losses.
+        time_norms: array (steps, T), ||dL/dh_t|| as it arrived in the backward pass.
+        losses: array (steps,), in nats.
+        bar: loss of counting letters.
+    """
+
+    seed: int
+    clipped: bool
+    trace: NormTrace
+    time_norms: np.ndarray
+    losses: np.ndarray
+    bar: float
+
+    @property
+    def name(self):
+        return f"seed{self.seed}-{'clip' if self.clipped else 'plain'}"
+
+    @property
+    def final(self):
+        """Mean loss over the last updates."""
+        return float(np.mean(self.losses[-TAIL:]))
+
+    @property
+    def best(self):
+        """Smallest mean loss over any stretch of that length."""
+        width = min(TAIL, len(self.losses))
+        return float(np.min(np.convolve(self.losses, np.full(width, 1 / width), "valid")))
+
+    @property
+    def largest_norm(self):
+        """Largest gradient norm before clipping; NaN or inf if there was one."""
+        return float(np.max(self.trace.column("norm_in", stage=0)))
+
+    @property
+    def diverged(self):
+        """Whether it ended not finite, or no better than counting letters."""
+        return not self.final < self.bar
+
+
+@dataclass
+class Result:
+    """What came out: the runs in order (seed 0 plain, seed 0 clipped, seed 1 plain, ...)."""
+
+    config: Config
+    runs: list
+
+    def of(self, clipped):
+        """Return the runs with, or without, clipping."""
+        return [r for r in self.runs if r.clipped == clipped]
+
+    @property
+    def headline(self):
+        """The numbers to quote."""
+        plain, clip = self.of(False), self.of(True)
+        return {"plain_runs": len(plain), "plain_diverged": sum(r.diverged for r in plain),
+                "clip_runs": len(clip), "clip_diverged": sum(r.diverged for r in clip),
+                "share_clipped": float(np.mean([r.trace.share_clipped() for r in clip])) if clip else float("nan")}
+
+
+class CharRNN(nn.Module):
+    """A tanh RNN over one-hot characters, unrolled on the tape, and a linear layer on each state.
+
+    Args:
+        task: a CharTask.
+        hidden: units.
+        rho: spectral radius of the recurrent matrix.
+        rng: generator for the initial weights.
+    """
+
+    def __init__(self, task, hidden, rho, rng):
+        self.cell = nn.RNNCell(len(task.alphabet), hidden, rng=rng)
+        nn.init.spectral_radius_(self.cell.weight_hh, rho, rng)
+        self.out = nn.Linear(hidden, len(task.alphabet), rng=rng)
+
+    def forward(self, x, watch=None):
+        """Return logits (T * B, V) for x (T, B, V); ``watch(t, h)`` is called with each hidden state."""
+        h, states = None, []
+        for t, x_t in enumerate(x):
+            h = self.cell(x_t, h)
+            if watch is not None:
+                watch(t, h)
+            states.append(h)
+        h = np.stack(states)
+        return self.out(h.reshape(-1, h.shape[-1]))
+
+
+def train(config, seed, clipped, progress=None):
+    """Train one net and return its Run; ``progress(1)`` is called after each update."""
+    rng = np.random.default_rng(seed)
+    net = CharRNN(config.task, config.hidden, config.rho, rng)
+    trace, losses = NormTrace(), np.full(config.steps, np.nan)
+    pipeline = [hooks.NonFinite("propagate"), *([hooks.ClipNorm(config.clip)] if clipped else [])]
+    kind = {"sgd": optim.SGD, "adam": optim.Adam}[config.optimizer]
+    opt = kind(net.parameters(), config.lr, hooks=pipeline, trace=trace)
+    time_norms = np.zeros((config.steps, config.seq_len))
+    # A run that is thrown out computes with inf and NaN until its end, and shows them: that is the measurement.
+    with np.errstate(all="ignore"):
+        for step in range(config.steps):
+            x, y = config.task.sample(rng)
+
+            def watch(t, h, row=time_norms[step]):
+                h.register_hook(lambda g: row.__setitem__(t, norm(g.data)))
+
+            loss = F.cross_entropy(net(x, watch), y.reshape(-1))
+            opt.zero_grad()
+            loss.backward()
+            opt.step(loss=loss)
+            losses[step] = loss.item()
+            if progress is not None:
+                progress(1)
+    return Run(seed, clipped, trace, time_norms, losses, config.references["counting letters"])
+
+
+def run(config, progress=None, finished=None):
+    """Run all seeds, without and with clipping.
+
+    Args:
+        config: a Config.
+        progress: called with the number of updates just made.
+        finished: called with each Run as soon as it is complete.
+
+    Returns:
+        a Result.
+    """
+    result = Result(config, [])
+    for seed in range(config.seeds):
+        for clipped in (False, True):
+            result.runs.append(train(config, seed, clipped, progress))
+            if finished is not None:
+                finished(result.runs[-1])
+    return result
+
+
+def most_telling(result):
+    """Return the seed whose unclipped run met the largest gradient norm (a norm that is not finite counts as largest)."""
+    def size(r):
+        return r.largest_norm if np.isfinite(r.largest_norm) else np.inf
+    return max(result.of(False), key=size).seed
+
+
+def figure(result, seed=None):
+    """Draw loss, gradient norm and ||dL/dh_t||: without clipping on the left, with it on the right.
+
+    Args:
+        result: a Result with both kinds of runs.
+        seed: the one whose norms are shown; default the one with the largest norm.
+
+    Returns:
+        a Matplotlib figure.
+    """
+    config = result.config
+    seed = most_telling(result) if seed is None else seed
+    shown = {c: next(r for r in result.of(c) if r.seed == seed) for c in (False, True)}
+    limits = plot.time.finite_limits(*(r.time_norms for r in shown.values()))
+    before_after = [plot.norms.before_after(r.trace) for r in shown.values()]
+    lanes = plot.Lanes(*(b[k] for b in before_after for k in ("before", "after")), [config.clip])
+    curves = {c: [(r.losses, AFTER if c else BEFORE, "one seed") for r in result.of(c)] for c in (False, True)}
+    loss_lanes = plot.Lanes(*(r.losses for r in result.runs))
+    with plot.styled():
+        fig = Figure(figsize=(12.5, 10.5), layout="constrained")
+        axes = fig.subplots(3, 2)
+        for column, clipped in enumerate((False, True)):
+            r, kind = shown[clipped], f"clipped at {config.clip:g}" if clipped else "no clipping"
+            bad = sum(x.diverged for x in result.of(clipped))
+            plot.losses(axes[0, column], curves[clipped], lanes=loss_lanes,
+                        references=[(r.bar, "counting letters")],
+                        title=f"Loss, {kind}: {bad} of {config.seeds} seeds diverged")
+            plot.norms(r.trace, axes[1, column], lanes=lanes, title=f"Gradient norm per step, {kind} (seed {seed})")
+            image = plot.time_map(r.time_norms, axes[2, column], limits=limits, colorbar=False,
+                                  title=f"Gradient through time, ||dL/dh_t||, {kind} (seed {seed})")
+        plot.time.add_colorbar(image, list(axes[2]))
+        fig.suptitle(f"A tanh RNN learns {config.source}: spectral radius {config.rho:g}, {config.optimizer} "
+                     f"with lr {config.lr:g}, T = {config.seq_len}", fontsize=15)
+    return fig
+
+
+def table(result):
+    """Return the results as lines of text, one per run."""
+    head = f"{'seed':>4}  {'clipping':<10} {'final loss':>10} {'best loss':>10} {'largest norm':>13} {'clipped':>8}  diverged"
+    lines = [head, "-" * len(head)]
+    for r in result.runs:
+        share = f"{r.trace.share_clipped():.0%}" if r.clipped else "-"
+        kind = f"at {result.config.clip:g}" if r.clipped else "none"
+        lines.append(f"{r.seed:>4}  {kind:<10} {r.final:>10.3f} {r.best:>10.3f} {r.largest_norm:>13.4g} {share:>8}  "
+                     f"{'yes' if r.diverged else 'no'}")
+    bars = ", ".join(f"{name} {value:.3f}" for name, value in result.config.references.items())
+    lines.append(f"Loss in nats per character, means over {min(TAIL, result.config.steps)} updates; for comparison: {bars}. "
+                 f"Diverged: ends no better than counting letters.")
+    return lines
+
+
+def verdict(result):
+    """Return one honest line: what clipping did here, in numbers."""
+    h, c = result.headline, result.config
+    counts = (f"without clipping {h['plain_diverged']} of {h['plain_runs']} runs diverged, "
+              f"with clipping at {c.clip:g} {h['clip_diverged']} of {h['clip_runs']}")
+    if not result.of(True):
+        return f"Verdict: {counts}; nothing to compare yet."
+    share = h["share_clipped"]
+    acted = f"it acted on {share:.0%} of the steps"
+    if share == 0:
+        said = "the threshold was never reached, so clipping did nothing here"
+    elif h["plain_diverged"] > h["clip_diverged"]:
+        said = f"clipping helped ({acted})"
+    elif h["plain_diverged"] < h["clip_diverged"]:
+        said = f"clipping did harm ({acted})"
+    elif h["plain_diverged"] == 0:
+        means = [np.mean([r.final for r in result.of(k)]) for k in (False, True)]
+        said = f"nothing needed rescuing ({acted}; mean final loss {means[0]:.2f} without, {means[1]:.2f} with)"
+    else:
+        said = f"clipping did not help ({acted})"
+    return f"Verdict: {counts}: {said}."

@@ -1,0 +1,75 @@
+"""Functions of tensors, with PyTorch's names: what layers and losses are made of."""
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.tensor import Tensor
+
+
+def linear(x, weight, bias=None):
+    """Return x @ weight.T + bias; x (..., in), weight (out, in), bias (out,).
+
+    Raises:
+        ValueError: if the shapes do not fit; both are named.
+    """
+    if np.ndim(x) == 0 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(f"linear: x of shape {np.shape(x)} does not fit weight of shape {weight.shape} (out, in): the last "
+                         f"axis of x must be {weight.shape[1]}")
+    return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)
+
+
+def tanh(x):
+    """Return the hyperbolic tangent; its slope is exactly 0 from |x| of about 19 on (float64)."""
+    return np.tanh(x)
+
+
+def relu(x):
+    """Return max(x, 0)."""
+    return ops.relu(x)
+
+
+def sigmoid(x):
+    """Return 1 / (1 + exp(-x))."""
+    return ops.sigmoid(x)
+
+
+def log_softmax(x, dim=-1):
+    """Return the logarithm of softmax along an axis."""
+    return ops.log_softmax(x, axis=dim)
+
+
+def mse_loss(x, target):
+    """Return the mean of (x - target)^2.
+
+    Raises:
+        ValueError: if the shapes differ (broadcasting a target is nearly always a mistake).
+    """
+    if np.shape(x) != np.shape(target):
+        raise ValueError(f"mse_loss: x has shape {np.shape(x)} and target {np.shape(target)}; reshape one of them")
+    difference = x - target
+    return (difference * difference).mean()
+
+
+def cross_entropy(logits, target):
+    """Return the mean of -log softmax(logits)[target], in nats.
+
+    Args:
+        logits: (N, C).
+        target: N integers in 0 ... C - 1, an array, list or tensor.
+
+    Raises:
+        ValueError: if the shapes do not fit or a label is out of range.
+        TypeError: if the labels are no integers.
+    """
+    labels = target.data if isinstance(target, Tensor) else np.asarray(target)
+    if len(logits.shape) != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(f"cross_entropy: logits of shape {logits.shape} need shape (N, C), and N labels; the labels have "
+                         f"shape {labels.shape}")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy: labels are integers, not {labels.dtype}")
+    if labels.size == 0:
+        raise ValueError("cross_entropy: no labels; the mean over nothing is not defined")
+    if labels.min() < 0 or labels.max() >= logits.shape[1]:
+        raise ValueError(f"cross_entropy: labels run from {labels.min()} to {labels.max()}, but there are "
+                         f"{logits.shape[1]} classes (0 to {logits.shape[1] - 1})")
+    return ops.cross_entropy(logits, labels)

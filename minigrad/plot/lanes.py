@@ -1,0 +1,76 @@
+"""A logarithmic axis that drops nothing: 0, inf and NaN get lanes of their own beside the finite range."""
+
+import math
+
+import numpy as np
+
+from minigrad.plot.style import GREY
+
+HEIGHT = 0.09
+"""Height of a lane, as a part of the finite range (in decades)."""
+
+
+class Lanes:
+    """Where things go on a logarithmic axis; made of all that is to be shown, so that several axes can share it.
+
+    Args:
+        *arrays: the values to be shown.
+
+    Example:
+        >>> import numpy as np
+        >>> lanes = Lanes(np.array([1.0, 10.0, np.inf]))
+        >>> lanes.names
+        ['inf']
+        >>> bool(lanes.place([np.inf])[0] > 10)
+        True
+    """
+
+    def __init__(self, *arrays):
+        values = np.concatenate([np.ravel(np.asarray(a, dtype=float)) for a in arrays]) if arrays else np.zeros(0)
+        finite = values[np.isfinite(values) & (values > 0)]
+        low, high = (finite.min(), finite.max()) if finite.size else (0.1, 10.0)
+        low, high = math.log10(low), math.log10(high)
+        middle, half = (low + high) / 2, max(0.5, (high - low) / 2)       # at least a decade
+        self.low, self.high = middle - 1.06 * half, middle + 1.06 * half
+        self.step = HEIGHT * (self.high - self.low)
+        self.names, self.centres = [], {}
+        if (values == 0).any():
+            self._add("0", self.low - 0.6 * self.step)
+        top = self.high + 0.6 * self.step
+        for name, there in (("inf", np.isposinf(values).any()), ("NaN", np.isnan(values).any())):
+            if there:
+                self._add(name, top)
+                top += self.step
+
+    def _add(self, name, centre):
+        self.names.append(name)
+        self.centres[name] = centre
+
+    def place(self, values):
+        """Return positions on the axis: finite positive values as they are, the others in their lanes."""
+        values = np.array(values, dtype=float)
+        for name, where in (("0", values == 0), ("inf", np.isposinf(values)), ("NaN", np.isnan(values))):
+            if where.any():
+                values[where] = 10.0 ** self.centres[name]
+        return values
+
+    def ordinary(self, values):
+        """Return the values with NaN where they belong in a lane, for lines that must not run through it."""
+        values = np.array(values, dtype=float)
+        values[~(np.isfinite(values) & (values > 0))] = np.nan
+        return values
+
+    def special(self, values):
+        """Return which values belong in a lane."""
+        return np.isnan(self.ordinary(values))
+
+    def dress(self, ax):
+        """Make an axis logarithmic, with the lanes shaded and named."""
+        ax.set_yscale("log")
+        bottom = self.low - (1.2 * self.step if "0" in self.names else 0)
+        top = self.high + (0.2 + len(set(self.names) - {"0"})) * self.step if set(self.names) - {"0"} else self.high
+        ax.set_ylim(10.0 ** bottom, 10.0 ** top)
+        for name, centre in self.centres.items():
+            ax.axhspan(10.0 ** (centre - self.step / 2), 10.0 ** (centre + self.step / 2), color="#f1ece4", zorder=0, lw=0)
+            ax.annotate(name, (1.0, 10.0 ** centre), xycoords=ax.get_yaxis_transform(), xytext=(4, 0),
+                        textcoords="offset points", va="center", ha="left", color=GREY, fontsize=10, annotation_clip=False)
