@@ -72,8 +72,8 @@ def as_arrays(fn, args, kwargs, out=None, name=None):
             raise TypeError(f"{name} would write a tensor that requires a gradient into a plain array, and lose the "
                             f"gradient; write a = a + t (a new tensor), or use t.detach()")
         manner = " when it is called with keywords" if fn in RULES or kwargs else ""
-        raise TypeError(f"{name} has no gradient rule{manner}; give it one with mg.defvjp, or use t.detach() (a tensor) "
-                        f"or t.data (an array) if no gradient is wanted")
+        raise TypeError(f"{name} has no gradient rule{manner}; give it one with mg.defvjp, or use t.detach() (a "
+                        f"tensor) or t.data (an array) if no gradient is wanted")
     if out is not None:
         for target in out:
             if isinstance(target, Node):

@@ -39,8 +39,8 @@ def read_text(path):
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise TextError(f"{path} is not UTF-8 text (byte {error.start} is {raw[error.start]:#04x}); give a plain text file, "
-                        f"or convert it, e.g. with iconv -t utf-8") from None
+        raise TextError(f"{path} is not UTF-8 text (byte {error.start} is {raw[error.start]:#04x}); give a plain text "
+                        f"file, or convert it, e.g. with iconv -t utf-8") from None
     if "\0" in text:
         raise TextError(f"{path} holds NUL bytes, so it is binary; give a plain text file")
     return text
@@ -70,8 +70,8 @@ class CharTask:
 
     def __init__(self, text, seq_len, batch):
         if len(text) < seq_len + 2:
-            raise TextError(f"the text has {len(text)} characters, too few for windows of {seq_len}; give a longer text (at "
-                            f"least {seq_len + 2}) or a smaller sequence length")
+            raise TextError(f"the text has {len(text)} characters, too few for windows of {seq_len}; give a longer "
+                            f"text (at least {seq_len + 2}) or a smaller sequence length")
         self.alphabet = sorted(set(text))
         if len(self.alphabet) < 2:
             raise TextError(f"the text holds one character only, {text[0]!r}; there is nothing to predict")

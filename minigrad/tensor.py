@@ -278,8 +278,8 @@ class Tensor(Node):
 
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
-            raise TypeError("a tensor that requires a gradient would be cut off from its graph silently by turning into "
-                            "an array; say t.detach() for a tensor, t.data for its array")
+            raise TypeError("turning a tensor that requires a gradient into an array would cut it off from its graph "
+                            "silently; say t.detach() for a tensor, t.data for its array")
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"no {np.dtype(dtype)} array without a copy of this {self.dtype} tensor")
         return np.array(self._data, dtype) if copy else np.asarray(self.data, dtype)

@@ -1,1 +1,1 @@
-"""Experiments, one file each, all of one shape: ``Config`` -> ``run(config, progress)`` -> ``Result`` -> ``figure(result)``."""
+"""Experiments, one file each, all of one shape: ``Config`` -> ``run(config)`` -> ``Result`` -> ``figure(result)``."""

@@ -1,10 +1,10 @@
 """A character RNN on real text, without and with clipping, everything else equal.
 
-Question: does clipping the gradient norm decide whether a tanh RNN learns a text?  Setting: windows of the Zen of Python (or any
-text), SGD, the recurrent matrix drawn with spectral radius rho; each seed is run twice from the same initial
-weights and on the same batches.  What to expect: at rho = 1.5 and lr = 1 some unclipped seeds are thrown out and
-end no better than counting letters, while the clipped ones all learn.  It is a matter of seeds and
-learning rate, so several seeds are run, and the verdict counts them.
+Question: does clipping the gradient norm decide whether a tanh RNN learns a text?  Setting: windows of the Zen of
+Python (or any text), SGD, the recurrent matrix drawn with spectral radius rho; each seed is run twice from the same
+initial weights and on the same batches.  What to expect: at rho = 1.5 and lr = 1 some unclipped seeds are thrown out
+and end no better than counting letters, while the clipped ones all learn.  It is a matter of seeds and learning rate,
+so several seeds are run, and the verdict counts them.
 """
 
 import functools
@@ -17,7 +17,9 @@ from matplotlib.figure import Figure
 from minigrad import NormTrace, hooks, nn, optim, plot
 from minigrad.nn import functional as F
 from minigrad.norms import norm
+from minigrad.plot.norms import before_after
 from minigrad.plot.style import AFTER, BEFORE
+from minigrad.plot.time import add_colorbar, finite_limits
 from minigrad.tasks import CharTask, zen
 
 DEFAULT_LR = {"sgd": 1.0, "adam": 0.01}
@@ -70,7 +72,7 @@ class Config:
                 raise ValueError(f"{name} must be a finite number > 0, not {value}")
         if not 0 <= self.rho < float("inf"):
             raise ValueError(f"rho must be a finite number >= 0, not {self.rho}")
-        self.task                            # refuses a text that is too short, before anything is run
+        _ = self.task                        # refuses a text that is too short, before anything is run
 
     @functools.cached_property
     def task(self):
@@ -82,12 +84,14 @@ class Config:
         """Losses that need no net: guessing evenly, and counting how often each letter occurs (nats)."""
         share = np.bincount(self.task.codes) / len(self.task.codes)
         share = share[share > 0]
-        return {"guessing": float(np.log(len(self.task.alphabet))), "counting letters": float(-(share * np.log(share)).sum())}
+        return {"guessing": float(np.log(len(self.task.alphabet))),
+                "counting letters": float(-(share * np.log(share)).sum())}
 
     def as_json(self):
         """Return the config as text, with the length of the text in place of the text."""
         record = {k: v for k, v in asdict(self).items() if k != "text"}
-        return json.dumps({**record, "characters": len(self.text), "alphabet": len(self.task.alphabet)}, indent=2) + "\n"
+        sizes = {"characters": len(self.text), "alphabet": len(self.task.alphabet)}
+        return json.dumps({**record, **sizes}, indent=2) + "\n"
 
 
 @dataclass
@@ -230,7 +234,7 @@ def run(config, progress=None, finished=None):
 
 
 def most_telling(result):
-    """Return the seed whose unclipped run met the largest gradient norm (a norm that is not finite counts as largest)."""
+    """Return the seed whose unclipped run met the largest gradient norm (one that is not finite counts as largest)."""
     def size(r):
         return r.largest_norm if np.isfinite(r.largest_norm) else np.inf
     return max(result.of(False), key=size).seed
@@ -249,9 +253,9 @@ def figure(result, seed=None):
     config = result.config
     seed = most_telling(result) if seed is None else seed
     shown = {c: next(r for r in result.of(c) if r.seed == seed) for c in (False, True)}
-    limits = plot.time.finite_limits(*(r.time_norms for r in shown.values()))
-    before_after = [plot.norms.before_after(r.trace) for r in shown.values()]
-    lanes = plot.Lanes(*(b[k] for b in before_after for k in ("before", "after")), [config.clip])
+    limits = finite_limits(*(r.time_norms for r in shown.values()))
+    series = [before_after(r.trace) for r in shown.values()]
+    lanes = plot.Lanes(*(s[k] for s in series for k in ("before", "after")), [config.clip])
     curves = {c: [(r.losses, AFTER if c else BEFORE, "one seed") for r in result.of(c)] for c in (False, True)}
     loss_lanes = plot.Lanes(*(r.losses for r in result.runs))
     with plot.styled():
@@ -266,7 +270,7 @@ def figure(result, seed=None):
             plot.norms(r.trace, axes[1, column], lanes=lanes, title=f"Gradient norm per step, {kind} (seed {seed})")
             image = plot.time_map(r.time_norms, axes[2, column], limits=limits, colorbar=False,
                                   title=f"Gradient through time, ||dL/dh_t||, {kind} (seed {seed})")
-        plot.time.add_colorbar(image, list(axes[2]))
+        add_colorbar(image, list(axes[2]))
         fig.suptitle(f"A tanh RNN learns {config.source}: spectral radius {config.rho:g}, {config.optimizer} "
                      f"with lr {config.lr:g}, T = {config.seq_len}", fontsize=15)
     return fig
@@ -274,7 +278,8 @@ def figure(result, seed=None):
 
 def table(result):
     """Return the results as lines of text, one per run."""
-    head = f"{'seed':>4}  {'clipping':<10} {'final loss':>10} {'best loss':>10} {'largest norm':>13} {'clipped':>8}  diverged"
+    head = (f"{'seed':>4}  {'clipping':<10} {'final loss':>10} {'best loss':>10} {'largest norm':>13} {'clipped':>8}  "
+            f"diverged")
     lines = [head, "-" * len(head)]
     for r in result.runs:
         share = f"{r.trace.share_clipped():.0%}" if r.clipped else "-"
@@ -282,8 +287,8 @@ def table(result):
         lines.append(f"{r.seed:>4}  {kind:<10} {r.final:>10.3f} {r.best:>10.3f} {r.largest_norm:>13.4g} {share:>8}  "
                      f"{'yes' if r.diverged else 'no'}")
     bars = ", ".join(f"{name} {value:.3f}" for name, value in result.config.references.items())
-    lines.append(f"Loss in nats per character, means over {min(TAIL, result.config.steps)} updates; for comparison: {bars}. "
-                 f"Diverged: ends no better than counting letters.")
+    lines.append(f"Loss in nats per character, means over {min(TAIL, result.config.steps)} updates; for comparison: "
+                 f"{bars}. Diverged: ends no better than counting letters.")
     return lines
 
 

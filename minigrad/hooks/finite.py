@@ -40,8 +40,8 @@ class NonFinite:
         text = describe(found)
         if self.policy == "raise":
             raise FloatingPointError(
-                f"the gradient is not finite at update {ctx.step}: {text}. Nothing has been changed. Clip earlier (inside "
-                f"the backward pass), lower the learning rate, or choose NonFinite(policy='skip')")
+                f"the gradient is not finite at update {ctx.step}: {text}. Nothing has been changed. Clip earlier "
+                f"(inside the backward pass), lower the learning rate, or choose NonFinite(policy='skip')")
         if self.policy == "skip":
             if self.consecutive >= self.max_consecutive:
                 raise FloatingPointError(

@@ -10,7 +10,7 @@ from minigrad.norms import cosine, norm
 
 FORBIDDEN = (
     ("clip-value", "finite",
-     "a value clip turns inf into its threshold, so a finite check to the right of it sees nothing; put NonFinite first"),
+     "a value clip turns inf into its threshold, so a finite check to its right sees nothing; put NonFinite first"),
     ("accumulate", "accumulate",
      "two accumulation windows would be nested; use one Accumulate(every=k * n)"),
 )

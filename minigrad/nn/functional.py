@@ -13,8 +13,8 @@ def linear(x, weight, bias=None):
         ValueError: if the shapes do not fit; both are named.
     """
     if np.ndim(x) == 0 or x.shape[-1] != weight.shape[1]:
-        raise ValueError(f"linear: x of shape {np.shape(x)} does not fit weight of shape {weight.shape} (out, in): the last "
-                         f"axis of x must be {weight.shape[1]}")
+        raise ValueError(f"linear: x of shape {np.shape(x)} does not fit weight of shape {weight.shape} (out, in): the "
+                         f"last axis of x must be {weight.shape[1]}")
     return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)
 
 
@@ -63,8 +63,8 @@ def cross_entropy(logits, target):
     """
     labels = target.data if isinstance(target, Tensor) else np.asarray(target)
     if len(logits.shape) != 2 or labels.shape != logits.shape[:1]:
-        raise ValueError(f"cross_entropy: logits of shape {logits.shape} need shape (N, C), and N labels; the labels have "
-                         f"shape {labels.shape}")
+        raise ValueError(f"cross_entropy: logits must have shape (N, C) and labels (N,), not {logits.shape} and "
+                         f"{labels.shape}")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: labels are integers, not {labels.dtype}")
     if labels.size == 0:

@@ -30,7 +30,7 @@ def xavier_normal_(p, gain=1.0, rng=None):
     return normal_(p, 0.0, gain * math.sqrt(2.0 / sum(p.shape)), rng)
 
 
-def kaiming_normal_(p, gain=math.sqrt(2.0), rng=None):
+def kaiming_normal_(p, gain=2 ** 0.5, rng=None):
     """Fill a weight (out, in) with N(0, gain^2 / in); the default gain is the one for ReLU (He et al. 2015)."""
     return normal_(p, 0.0, gain / math.sqrt(p.shape[1]), rng)
 

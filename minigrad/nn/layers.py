@@ -99,8 +99,8 @@ class Sequential(Module):
     def __init__(self, *modules):
         for index, module in enumerate(modules):
             if not isinstance(module, Module):
-                raise TypeError(f"Sequential: argument {index} is a {type(module).__name__}, not a Module; for a function "
-                                f"use nn.Tanh() and the like")
+                raise TypeError(f"Sequential: argument {index} is a {type(module).__name__}, not a Module; for a "
+                                f"function use nn.Tanh() and the like")
             setattr(self, str(index), module)
 
     def forward(self, x):

@@ -71,6 +71,7 @@ class Lanes:
         top = self.high + (0.2 + len(set(self.names) - {"0"})) * self.step if set(self.names) - {"0"} else self.high
         ax.set_ylim(10.0 ** bottom, 10.0 ** top)
         for name, centre in self.centres.items():
-            ax.axhspan(10.0 ** (centre - self.step / 2), 10.0 ** (centre + self.step / 2), color="#f1ece4", zorder=0, lw=0)
-            ax.annotate(name, (1.0, 10.0 ** centre), xycoords=ax.get_yaxis_transform(), xytext=(4, 0),
-                        textcoords="offset points", va="center", ha="left", color=GREY, fontsize=10, annotation_clip=False)
+            edges = 10.0 ** (centre - self.step / 2), 10.0 ** (centre + self.step / 2)
+            ax.axhspan(*edges, color="#f1ece4", zorder=0, lw=0)
+            ax.annotate(name, (1.0, 10.0 ** centre), xycoords=ax.get_yaxis_transform(), xytext=(4, 0), color=GREY,
+                        textcoords="offset points", va="center", ha="left", fontsize=10, annotation_clip=False)

@@ -9,7 +9,7 @@ from minigrad.plot.style import AFTER, BEFORE, GREY, THRESHOLD, new_axes, styled
 
 
 def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
-    """Draw the norm per step before and after a clip, with its threshold, the steps it acted on, and what is not finite.
+    """Draw the norm per step before and after a clip, its threshold, the steps it acted on, and what is not finite.
 
     Args:
         trace: a :class:`minigrad.NormTrace`.
@@ -34,8 +34,8 @@ def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
             line(ax, lanes, series["step"], series["after"], AFTER, "after clipping", zorder=4)
             clipped = series["clipped"]
             if clipped.any():
-                ax.plot(series["step"][clipped], lanes.place(series["before"][clipped]), ".", color=BEFORE, ms=3.5, zorder=3.5,
-                        label=f"clipped steps ({clipped.mean():.0%})")
+                ax.plot(series["step"][clipped], lanes.place(series["before"][clipped]), ".", color=BEFORE, ms=3.5,
+                        zorder=3.5, label=f"clipped steps ({clipped.mean():.0%})")
             if np.isfinite(series["threshold"]).any():
                 limit = series["threshold"]
                 text = f"threshold {limit[0]:g}" if (limit == limit[0]).all() else "threshold"
@@ -104,7 +104,7 @@ def losses(ax, curves, *, references=(), lanes=None, title=None):
             seen.add(label)
         for value, text in references:
             ax.axhline(value, color=GREY, ls="--", lw=1.1)
-            ax.annotate(text, (1.0, value), xycoords=ax.get_yaxis_transform(), xytext=(-2, 2), textcoords="offset points",
-                        ha="right", va="bottom", color=GREY, fontsize=10)
+            ax.annotate(text, (1.0, value), xycoords=ax.get_yaxis_transform(), xytext=(-2, 2), color=GREY, fontsize=10,
+                        textcoords="offset points", ha="right", va="bottom")
         ax.set(xlabel="update", ylabel="loss (nats)", title=title)
     return ax

@@ -49,6 +49,6 @@ def save(figure, path):
     kind = path.suffix.lower().lstrip(".")
     metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     if kind not in metadata:
-        raise ValueError(f"{path}: a figure is saved as .png, .svg or .pdf, not as {path.suffix or 'a file without ending'}")
+        raise ValueError(f"{path}: a figure is saved as .png, .svg or .pdf, not as {path.suffix or 'a bare name'}")
     with styled(), whole(path, "wb") as file:
         figure.savefig(file, format=kind, metadata=metadata[kind])
