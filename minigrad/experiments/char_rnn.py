@@ -257,7 +257,7 @@ def figure(result, seed=None):
     series = [before_after(r.trace) for r in shown.values()]
     lanes = plot.Lanes(*(s[k] for s in series for k in ("before", "after")), [config.clip])
     curves = {c: [(r.losses, AFTER if c else BEFORE, "one seed") for r in result.of(c)] for c in (False, True)}
-    loss_lanes = plot.Lanes(*(r.losses for r in result.runs))
+    loss_lanes = plot.Lanes(*(r.losses for r in result.runs), [config.references["counting letters"]])
     with plot.styled():
         fig = Figure(figsize=(12.5, 10.5), layout="constrained")
         axes = fig.subplots(3, 2)
@@ -271,8 +271,9 @@ def figure(result, seed=None):
             image = plot.time_map(r.time_norms, axes[2, column], limits=limits, colorbar=False,
                                   title=f"Gradient through time, ||dL/dh_t||, {kind} (seed {seed})")
         add_colorbar(image, list(axes[2]))
-        fig.suptitle(f"A tanh RNN learns {config.source}: spectral radius {config.rho:g}, {config.optimizer} "
-                     f"with lr {config.lr:g}, T = {config.seq_len}", fontsize=15)
+        name = {"sgd": "SGD", "adam": "Adam"}[config.optimizer]
+        fig.suptitle(f"A tanh RNN learns {config.source}: spectral radius {config.rho:g}, {name} with "
+                     f"lr {config.lr:g}, T = {config.seq_len}", fontsize=15)
     return fig
 
 
@@ -284,7 +285,7 @@ def table(result):
     for r in result.runs:
         share = f"{r.trace.share_clipped():.0%}" if r.clipped else "-"
         kind = f"at {result.config.clip:g}" if r.clipped else "none"
-        lines.append(f"{r.seed:>4}  {kind:<10} {r.final:>10.3f} {r.best:>10.3f} {r.largest_norm:>13.4g} {share:>8}  "
+        lines.append(f"{r.seed:>4}  {kind:<10} {r.final:>10.4g} {r.best:>10.4g} {r.largest_norm:>13.4g} {share:>8}  "
                      f"{'yes' if r.diverged else 'no'}")
     bars = ", ".join(f"{name} {value:.3f}" for name, value in result.config.references.items())
     lines.append(f"Loss in nats per character, means over {min(TAIL, result.config.steps)} updates; for comparison: "

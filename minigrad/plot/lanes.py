@@ -2,12 +2,17 @@
 
 import math
 
+import matplotlib as mpl
 import numpy as np
 
 from minigrad.plot.style import GREY
 
 HEIGHT = 0.09
 """Height of a lane, as a part of the finite range (in decades)."""
+
+LIMIT = 230
+"""The finite range ends at 10**+-LIMIT, so that three lanes beside it are still floats; what lies beyond is drawn at
+its edge."""
 
 
 class Lanes:
@@ -17,7 +22,8 @@ class Lanes:
         *arrays: the values to be shown.
 
     Example:
-        >>> import numpy as np
+        >>> import matplotlib as mpl
+import numpy as np
         >>> lanes = Lanes(np.array([1.0, 10.0, np.inf]))
         >>> lanes.names
         ['inf']
@@ -31,7 +37,7 @@ class Lanes:
         low, high = (finite.min(), finite.max()) if finite.size else (0.1, 10.0)
         low, high = math.log10(low), math.log10(high)
         middle, half = (low + high) / 2, max(0.5, (high - low) / 2)       # at least a decade
-        self.low, self.high = middle - 1.06 * half, middle + 1.06 * half
+        self.low, self.high = max(middle - 1.06 * half, -LIMIT), min(middle + 1.06 * half, LIMIT)
         self.step = HEIGHT * (self.high - self.low)
         self.names, self.centres = [], {}
         if (values == 0).any():
@@ -48,8 +54,9 @@ class Lanes:
 
     def place(self, values):
         """Return positions on the axis: finite positive values as they are, the others in their lanes."""
-        values = np.array(values, dtype=float)
-        for name, where in (("0", values == 0), ("inf", np.isposinf(values)), ("NaN", np.isnan(values))):
+        given = np.array(values, dtype=float)
+        values = np.clip(given, 10.0 ** self.low, 10.0 ** self.high)
+        for name, where in (("0", given == 0), ("inf", np.isposinf(given)), ("NaN", np.isnan(given))):
             if where.any():
                 values[where] = 10.0 ** self.centres[name]
         return values
@@ -58,7 +65,7 @@ class Lanes:
         """Return the values with NaN where they belong in a lane, for lines that must not run through it."""
         values = np.array(values, dtype=float)
         values[~(np.isfinite(values) & (values > 0))] = np.nan
-        return values
+        return np.clip(values, 10.0 ** self.low, 10.0 ** self.high)
 
     def special(self, values):
         """Return which values belong in a lane."""
@@ -67,6 +74,10 @@ class Lanes:
     def dress(self, ax):
         """Make an axis logarithmic, with the lanes shaded and named."""
         ax.set_yscale("log")
+        if self.high - self.low < 2.5:                        # few powers of ten in sight: number 2 and 5 as well
+            ax.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+            ax.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         bottom = self.low - (1.2 * self.step if "0" in self.names else 0)
         top = self.high + (0.2 + len(set(self.names) - {"0"})) * self.step if set(self.names) - {"0"} else self.high
         ax.set_ylim(10.0 ** bottom, 10.0 ** top)

@@ -44,7 +44,8 @@ def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
             line(ax, lanes, series["step"], series["before"], BEFORE, "gradient norm, no clipping", zorder=3)
         which = {1.0: "L1 ", math.inf: "largest element of the "}.get(series["p"], "")
         ax.set(xlabel="update", ylabel=f"{which}gradient norm", title=title or "Gradient norm per step")
-        ax.legend(loc="best", ncols=2)
+        ax.margins(x=0.01)
+        ax.legend(loc="upper right", ncols=2, frameon=True, framealpha=0.85, edgecolor="none")
     return ax
 
 
@@ -105,6 +106,8 @@ def losses(ax, curves, *, references=(), lanes=None, title=None):
         for value, text in references:
             ax.axhline(value, color=GREY, ls="--", lw=1.1)
             ax.annotate(text, (1.0, value), xycoords=ax.get_yaxis_transform(), xytext=(-2, 2), color=GREY, fontsize=10,
-                        textcoords="offset points", ha="right", va="bottom")
+                        textcoords="offset points", ha="right", va="bottom",
+                        bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 1})
         ax.set(xlabel="update", ylabel="loss (nats)", title=title)
+        ax.margins(x=0.01)
     return ax

@@ -40,7 +40,8 @@ def time_map(values, ax=None, *, limits=None, title=None, colorbar=True):
                           extent=(-0.5, len(values) - 0.5, -0.5, values.shape[1] - 0.5),
                           vmin=np.log10(low), vmax=np.log10(high))
         ax.grid(False)
-        ax.set(xlabel="update", ylabel="time step t", title=title or "Gradient of the hidden state, ||dL/dh_t||")
+        ax.set(xlabel="update", ylabel="time step t (0 is the first)",
+               title=title or "Gradient of the hidden state, ||dL/dh_t||")
         if colorbar:
             add_colorbar(image, ax)
     return image
