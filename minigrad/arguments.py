@@ -56,9 +56,12 @@ def requires_grad(arg):
     return isinstance(arg, Node) and arg.requires_grad
 
 
-def refuse_tensors(fn, kwargs):
-    """Refuse keyword arguments through which a gradient would be lost."""
+def check_keywords(fn, rule, kwargs):
+    """Refuse keyword arguments that the rule knows nothing of, or through which a gradient would be lost."""
     for key, value in kwargs.items():
+        if rule.keywords is not None and key not in rule.keywords:
+            raise TypeError(f"{name_of(fn)}: the gradient rule does not know the keyword {key!r}; use t.detach() or "
+                            f"t.data if no gradient is wanted")
         if requires_grad(value):
             raise TypeError(f"{name_of(fn)}: pass the tensor `{key}` by position; no gradient flows "
                             f"through keyword arguments")

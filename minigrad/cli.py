@@ -76,12 +76,12 @@ def parser():
     demo = commands.add_parser(
         "demo", help="an exploding gradient on real text, without and with clipping",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Train a character RNN on real text over several seeds, once without and once with clipping of the\n"
-                    "gradient norm, everything else equal. The same arguments give the same numbers.",
+        description="Train a character RNN on real text over several seeds, once without and once with clipping\n"
+                    "of the gradient norm, everything else equal. The same arguments give the same numbers.",
         epilog="example:\n  minigrad demo --text my.txt --rho 1.2 --clip 0.5 --seeds 6 --out run1")
     add = demo.add_argument
     add("--text", metavar="FILE", help="a UTF-8 text to learn (default: the Zen of Python)")
-    add("--rho", type=not_negative, default=1.5, help="spectral radius at the start (%(default)s)")
+    add("--rho", type=not_negative, default=1.5, help="initial spectral radius of the net (%(default)s)")
     add("--steps", type=whole_number, default=400, help="updates per run (%(default)s)")
     add("--seq-len", type=whole_number, default=40, metavar="T", help="characters per window (%(default)s)")
     add("--hidden", type=whole_number, default=64, metavar="H", help="hidden units (%(default)s)")
@@ -113,7 +113,8 @@ def demo(args):
     from tqdm import tqdm
 
     result = char_rnn.Result(config, [])
-    with tqdm(total=2 * config.seeds * config.steps, unit="update", desc="training", dynamic_ncols=True) as bar:
+    pace = {"mininterval": 0.1 if sys.stderr.isatty() else 2.0, "dynamic_ncols": True}     # a log file wants few lines
+    with tqdm(total=2 * config.seeds * config.steps, unit="update", desc="training", **pace) as bar:
         def finished(run):
             result.runs.append(run)
             save_run(run, out)

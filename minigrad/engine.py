@@ -22,6 +22,7 @@ mechanism behind ``create_graph=True``: there is no second set of rules.
 """
 
 import functools
+import inspect
 from itertools import count
 
 import numpy as np
@@ -66,15 +67,26 @@ def FREED(*_):
 class Rule:
     """One line of the table: how a function runs forward and how cotangents are pulled back."""
 
-    __slots__ = ("composite", "constant", "forward", "joint", "vjps")
+    __slots__ = ("composite", "constant", "forward", "joint", "keywords", "vjps")
 
     def __init__(self, forward, vjps=(), joint=None, composite=None, constant=False):
         self.forward, self.vjps, self.joint = forward, tuple(vjps), joint
         self.composite, self.constant = composite, constant
+        self.keywords = accepted_keywords(joint or next(filter(None, self.vjps), None))
 
     def has_vjp(self, index):
         """Say whether a gradient can flow to the argument at this position."""
         return self.joint is not None or (index < len(self.vjps) and self.vjps[index] is not None)
+
+
+def accepted_keywords(vjp):
+    """Return the names that a rule takes by keyword; None where any will do."""
+    if vjp is None:
+        return None
+    parameters = inspect.signature(vjp).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
 
 
 RULES = {}

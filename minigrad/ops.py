@@ -24,6 +24,12 @@ def sigmoid(x):
 
 
 @primitive
+def select(condition, a, b):
+    """Return a where the condition holds, else b; ``np.where(c, a, b)`` of tensors comes here."""
+    return np.where(condition, a, b)
+
+
+@primitive
 def cast(x, dtype):
     """Return x in another floating dtype; the gradient comes back in x's own."""
     return x.astype(dtype)

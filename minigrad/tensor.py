@@ -7,7 +7,7 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, constant, refuse_tensors, requires_grad
+from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, check_keywords, constant, requires_grad
 from minigrad.engine import FREED, RULES, SPELLINGS, Node, backprop, name_of, next_number
 from minigrad.recording import RECORDING
 
@@ -307,12 +307,26 @@ class Tensor(Node):
     def __bool__(self): return bool(self._data)
     def __format__(self, spec): return format(self.item() if spec and self.size == 1 else str(self), spec)
 
+    def __reduce__(self):
+        if self._fn is not None:
+            raise TypeError("only leaves can be copied or pickled; copy t.detach(), or the parameters")
+        grad = None if self.grad is None else self.grad.data
+        return rebuild, (type(self), self._data.copy(), self.requires_grad, grad)
+
     def __repr__(self):
         body = np.array2string(self._data, separator=", ", prefix="tensor(")
         dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
         if self._fn is None:
             return f"tensor({body}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
         return f"tensor({body}{dtype}, made by {'a freed graph' if self._fn is FREED else name_of(self._fn)})"
+
+
+def rebuild(cls, array, requires_grad, grad):
+    """Make a leaf anew, with a number of its own: what copying and unpickling do."""
+    out = new(cls)
+    Tensor.__init__(out, array, requires_grad=requires_grad)
+    out.grad = grad
+    return out
 
 
 class Handle:
@@ -358,7 +372,7 @@ def apply(fn, *args, **kwargs):
             raw = True
         parents.append(None)
     if kwargs:
-        refuse_tensors(fn, kwargs)
+        check_keywords(fn, rule, kwargs)
     data = rule.forward(*values, **kwargs)
     if type(data) is not np.ndarray:
         data = np.asarray(data)

@@ -130,7 +130,7 @@ class StepReport:
         for s in self.stages:
             if s.norm_out is None:
                 lines.append(f"  {s.hook}: norm {s.norm_in:.6g}, {s.status} {s.reason}".rstrip())
-            elif s.hook == "backward":
+            elif s.hook in ("backward", "flush", "update"):
                 lines.append(f"  {s.hook}: norm {s.norm_in:.6g}")
             else:
                 factor = "" if s.coefficient is None else f", coefficient {s.coefficient:.6g}"

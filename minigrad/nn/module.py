@@ -17,6 +17,10 @@ class Parameter(Tensor):
         super().__init__(data, dtype, requires_grad=True)
         self.name = None
 
+    def __reduce__(self):
+        build, arguments = super().__reduce__()
+        return build, arguments, (None, {"name": self.name})
+
 
 class Module:
     """A part of a network: assign parameters and modules as attributes, and write ``forward``.

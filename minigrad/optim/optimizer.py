@@ -32,8 +32,7 @@ class Optimizer:
     def __init__(self, params, lr, hooks=(), update_hooks=(), trace=None):
         self.params = named(params)
         self.lr = lr
-        self.hooks = Pipeline(hooks)
-        self.update_hooks = Pipeline(update_hooks, place="update")
+        self.hooks, self.update_hooks = hooks, update_hooks
         self.trace = trace
         self.state = {}
         self.updates = self.micro_steps = self.held = self.skipped = 0
@@ -49,6 +48,24 @@ class Optimizer:
         if not (float(value) > 0 and math.isfinite(value)):
             raise ValueError(f"lr = {value!r}: the learning rate must be > 0 and finite")
         self._lr = float(value)
+
+    @property
+    def hooks(self):
+        """The gradient hooks, as a Pipeline; a list may be assigned."""
+        return self._hooks
+
+    @hooks.setter
+    def hooks(self, hooks):
+        self._hooks = Pipeline(hooks)
+
+    @property
+    def update_hooks(self):
+        """The hooks on the update, as a Pipeline; a list may be assigned."""
+        return self._update_hooks
+
+    @update_hooks.setter
+    def update_hooks(self, hooks):
+        self._update_hooks = Pipeline(hooks, place="update")
 
     def zero_grad(self):
         """Set every ``.grad`` to None, so that the next backward starts afresh."""

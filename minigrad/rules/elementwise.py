@@ -3,7 +3,13 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine import defconstant, defvjp
+from minigrad.engine import defconstant, defvjp, respell
+
+
+def less_one(n):
+    """Return n - 1, or anything harmless where n is 0: 0 * x**-1 would be NaN at x = 0."""
+    return (n - 1 if n else 1) if isinstance(n, (int, float)) else np.where(n == 0, 1, n - 1)
+
 
 # arithmetic
 defvjp(np.add, lambda g, y, a, b: g,
@@ -14,7 +20,7 @@ defvjp(np.multiply, lambda g, y, a, b: g * b,
                     lambda g, y, a, b: g * a)
 defvjp(np.true_divide, lambda g, y, a, b: g / b,
                        lambda g, y, a, b: -g * y / b)
-defvjp(np.power, lambda g, y, x, n: g * (n * x ** np.where(n == 0, 1, n - 1)),   # x**0 has slope 0 at x = 0 too
+defvjp(np.power, lambda g, y, x, n: g * (n * x ** less_one(n)),                 # x**0 has slope 0 at x = 0 too
                  lambda g, y, x, n: g * y * np.log(np.where(x == 0, 1, x)))      # 0**n has slope 0 in n
 defvjp(np.negative, lambda g, y, x: -g)
 defvjp(np.positive, lambda g, y, x: g)
@@ -39,9 +45,10 @@ defvjp(np.maximum, lambda g, y, a, b: g * ((a > b) + 0.5 * (a == b)),
                    lambda g, y, a, b: g * ((b > a) + 0.5 * (a == b)))
 defvjp(np.minimum, lambda g, y, a, b: g * ((a < b) + 0.5 * (a == b)),
                    lambda g, y, a, b: g * ((b < a) + 0.5 * (a == b)))
-defvjp(np.where, None,
-                 lambda g, y, c, a, b: np.where(c, g, 0),
-                 lambda g, y, c, a, b: np.where(c, 0, g))
+defvjp(ops.select, None,
+                   lambda g, y, c, a, b: np.where(c, g, 0),
+                   lambda g, y, c, a, b: np.where(c, 0, g))
+respell(np.where, lambda c, *ab: ops.select(c, *ab) if ab else np.nonzero(c))
 
 # dtype: the engine casts what comes back
 defvjp(ops.cast, lambda g, y, x, dtype: g)
