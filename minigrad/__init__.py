@@ -13,10 +13,11 @@ from numpy import concatenate, cos, exp, log, maximum, minimum, sin, sqrt, stack
 from minigrad import hooks, inplace, methods, nn, optim, rules
 from minigrad.engine import defconstant, defvjp, primitive, respell
 from minigrad.gradcheck import gradcheck
+from minigrad.gradient import grad
 from minigrad.ops import log_softmax, relu, sigmoid
 from minigrad.random import manual_seed
 from minigrad.recording import enable_grad, is_grad_enabled, no_grad
-from minigrad.tensor import Tensor, grad, tensor
+from minigrad.tensor import Tensor, tensor
 from minigrad.trace import NormTrace
 
 __version__ = "0.1.0"

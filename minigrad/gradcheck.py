@@ -7,8 +7,9 @@ so a wrong rule shows; only then is each element tried, to name the one that is 
 
 import numpy as np
 
+from minigrad.gradient import grad
 from minigrad.recording import enable_grad
-from minigrad.tensor import Tensor, grad
+from minigrad.tensor import Tensor
 
 STEP = np.finfo(float).eps ** (1 / 3)
 """Relative step of the central difference, where its truncation and rounding errors balance (about 6e-6)."""

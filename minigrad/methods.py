@@ -23,6 +23,21 @@ def unary(fn):
     return method
 
 
+def item(self):
+    """Return the one element as a Python number."""
+    return self._data.item()
+
+
+def tolist(self):
+    """Return nested lists of Python numbers."""
+    return self._data.tolist()
+
+
+def numpy(self):
+    """Return a copy of the array, yours to change; refused for a tensor that requires a gradient."""
+    return np.array(self.__array__())
+
+
 def reshape(self, *shape):
     """Return the same elements in another shape; ``reshape(2, 3)`` or ``reshape((2, 3))``."""
     return apply(np.reshape, self, shape[0] if len(shape) == 1 else shape)
@@ -50,6 +65,7 @@ def norm(self, p=2):
 
 
 METHODS = {
+    "item": item, "tolist": tolist, "numpy": numpy,
     "sum": reduction(np.sum), "mean": reduction(np.mean), "max": reduction(np.max), "min": reduction(np.min),
     "exp": unary(np.exp), "log": unary(np.log), "sqrt": unary(np.sqrt), "square": unary(np.square),
     "sin": unary(np.sin), "cos": unary(np.cos), "tanh": unary(np.tanh), "abs": unary(np.absolute),

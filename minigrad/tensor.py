@@ -9,6 +9,7 @@ import numpy as np
 from minigrad import ops
 from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, check_keywords, constant, requires_grad
 from minigrad.engine import FREED, RULES, SPELLINGS, Node, backprop, name_of, next_number
+from minigrad.handle import Handle
 from minigrad.recording import RECORDING
 
 KEEP = object()
@@ -134,18 +135,6 @@ class Tensor(Node):
     def detach(self):
         """Return a tensor with the same array, cut off from the tape."""
         return result(self._data)
-
-    def numpy(self):
-        """Return a copy of the array, yours to change; refused for a tensor that requires a gradient."""
-        return np.array(self.__array__())
-
-    def item(self):
-        """Return the one element as a Python number."""
-        return self._data.item()
-
-    def tolist(self):
-        """Return nested lists of Python numbers."""
-        return self._data.tolist()
 
     # ------------------------------------------------------------------------------ backward
 
@@ -329,26 +318,6 @@ def rebuild(cls, array, requires_grad, grad):
     return out
 
 
-class Handle:
-    """What registering a hook returns: ``remove()`` takes the hook out again; twice is harmless."""
-
-    __slots__ = ("_hooks", "_key")
-
-    def __init__(self, hooks, fn):
-        self._hooks, self._key = hooks, object()
-        hooks[self._key] = fn
-
-    def remove(self):
-        """Take the hook out."""
-        self._hooks.pop(self._key, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.remove()
-
-
 # ----------------------------------------------------------------------------- the one door
 
 def apply(fn, *args, **kwargs):
@@ -444,50 +413,6 @@ def sweep(roots, seeds, create_graph, retain_graph, wanted):
                         retain_graph=create_graph if retain_graph is None else retain_graph)
     finally:
         RECORDING.reset(token)
-
-
-def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_unused=False):
-    """Return the gradient of ``y`` with respect to ``xs``, leaving every ``.grad`` alone.
-
-    Only the part of the graph that leads from ``y`` to ``xs`` is gone through.
-
-    Args:
-        y: a tensor of one element, or of any shape together with ``gradient``.
-        xs: a tensor, or a list or tuple of tensors; leaves or results alike.
-        gradient: the cotangent of ``y``.
-        create_graph: make the gradients differentiable themselves.
-        retain_graph: keep the graph for another pass; default ``create_graph``.
-        allow_unused: return None for a tensor that ``y`` does not depend on, instead of raising.
-
-    Returns:
-        a tensor for a tensor, else a tuple.
-
-    Raises:
-        RuntimeError: if ``y`` does not depend on one of ``xs``; see also :meth:`Tensor.backward`.
-
-    Example:
-        >>> import minigrad as mg
-        >>> x = mg.tensor(3.0, requires_grad=True)
-        >>> slope = mg.grad(x ** 3, x, create_graph=True)
-        >>> slope.item(), mg.grad(slope, x).item()
-        (27.0, 18.0)
-    """
-    single = isinstance(xs, Tensor)
-    wanted = [xs] if single else list(xs)
-    for index, x in enumerate(wanted):
-        if not isinstance(x, Tensor) or not x.requires_grad:
-            raise RuntimeError(f"grad: xs[{index}] is no tensor that requires a gradient")
-    seed = starting_cotangent(y, gradient, create_graph)
-    found = {node._number: (g, owned) for node, g, owned in
-             sweep([y], [seed], create_graph, retain_graph, wanted)}
-    out = []
-    for index, x in enumerate(wanted):
-        g, owned = found.get(x._number, (None, False))
-        if g is None and not allow_unused:
-            raise RuntimeError(f"grad: y does not depend on xs[{index}] (shape {x.shape}); "
-                               f"pass allow_unused=True to get None for it")
-        out.append(g if g is None or isinstance(g, Tensor) else result(np.asarray(g) if owned else np.array(g)))
-    return out[0] if single else tuple(out)
 
 
 def tensor(data, dtype=None, requires_grad=False):
