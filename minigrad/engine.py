@@ -217,6 +217,8 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
         if g is not None:
             if node._hooks:
                 g = node._fire_hooks(g)
+                owned.discard(number)           # the hooks have seen it, and may have kept it
+                fresh.discard(number)
             if (number in ends) if ends is not None else (fn is None or node._grad is not None):
                 results.append((node, g, number in owned or number in fresh))
         if fn is None:
@@ -254,7 +256,8 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
                 held = cotangents.get(name)
                 if held is None:
                     cotangents[name] = pulled
-                    if parent._fn is None and not create_graph and pulled is not g and pulled.base is None:
+                    if (parent._fn is None and joint is None and not create_graph and pulled is not g
+                            and pulled is not like and pulled.base is None):
                         fresh.add(name)
                 elif name in owned:
                     held += pulled

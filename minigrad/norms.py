@@ -6,6 +6,7 @@ formed of g/s, where s = 2**exponent(m): dividing by a power of two is exact, so
 """
 
 import math
+import numbers
 
 import numpy as np
 
@@ -13,9 +14,13 @@ SAFE_LOW, SAFE_HIGH = 1e-200, 1e200
 """A plain sum of squares in this range has lost nothing: what underflowed is below 1e-100 of it."""
 
 
+LARGE_P = 100.0
+"""From here on a power-of-two scale, which leaves |g|/s up to 2, would let the p-th power grow too large."""
+
+
 def check_p(p):
     """Return ``p`` as a float, or raise ValueError: a norm needs p >= 1 (inf included)."""
-    value = float(p)
+    value = float(p) if isinstance(p, numbers.Real) else math.nan
     if not value >= 1:
         raise ValueError(f"p = {p!r} gives no norm; p must be at least 1 (1, 2, 3, ... or inf)")
     return value
@@ -51,14 +56,15 @@ def norm(arrays, p=2):
     if not arrays:
         return 0.0
     if p == 2:
-        total = 0.0
-        for a in arrays:
-            total += sum_of_squares(a)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            total = sum(map(sum_of_squares, arrays))
         if SAFE_LOW < total < SAFE_HIGH:
             return math.sqrt(total)
     largest = max_abs(arrays)
     if p == math.inf or largest == 0 or not math.isfinite(largest):
         return largest
+    if p > LARGE_P:         # 2**p would overflow: the largest magnitude itself is the scale
+        return largest * sum(float(np.sum(np.abs(a.astype(np.float64) / largest) ** p)) for a in arrays) ** (1 / p)
     exponent = math.frexp(largest)[1] - 1
     total = 0.0
     for a in arrays:
@@ -77,7 +83,7 @@ def sum_of_squares(a):
 
 def max_abs(arrays):
     """Return the largest magnitude, as a float; NaN if there is one."""
-    return float(np.max([(np.max(a), -np.min(a)) for a in arrays]))
+    return abs(float(np.max([(np.max(a), -np.min(a)) for a in arrays])))
 
 
 def scale_back(x, exponent):

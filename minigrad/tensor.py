@@ -163,7 +163,8 @@ class Tensor(Node):
     def _accumulate(self, g, owned):
         held = self.grad
         if isinstance(g, Tensor):                    # create_graph: sums are on the tape too
-            self._grad = g if held is None else held + g
+            own = g if g.requires_grad else result(np.array(g._data))
+            self._grad = own if held is None else held + own
         elif held is None:
             self._grad = result(np.asarray(g) if owned else np.array(g))
         elif held.requires_grad:
@@ -212,7 +213,7 @@ class Tensor(Node):
             replaced = fn(g if on_tape else result(np.asarray(g)))
             if replaced is None:
                 continue
-            array = replaced._data if isinstance(replaced, Tensor) else np.asarray(replaced)
+            array = replaced._data if isinstance(replaced, Tensor) else np.array(replaced)  # it may reuse its buffer
             if array.shape != self.shape:
                 raise ValueError(f"a hook returned a gradient of shape {array.shape} for a tensor of shape "
                                  f"{self.shape}; return one of the same shape, or None")
@@ -353,8 +354,8 @@ def apply(fn, *args, **kwargs):
                             f"pass it as t.detach() if none is wanted")
     if raw:
         # The caller may reuse its own array before backward; the tape keeps the values that were used.
-        values = [v.copy() if type(v) is np.ndarray and parent is None and v.flags.writeable else v
-                  for v, parent in zip(values, parents)]
+        values = [v.copy() if type(v) is np.ndarray and parent is None and (v.flags.writeable or v.base is not None)
+                  else v for v, parent in zip(values, parents)]
     out = new(Tensor)
     out._data = data
     out.requires_grad = True

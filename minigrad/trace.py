@@ -10,9 +10,9 @@ request), with these columns:
     hook         name of the hook; "backward" for stage 0 ("flush" where a window was flushed), "update" for the update
     place        "gradient" or "update"
     parameter    name of the parameter; empty for all of them together
-    status       "pass"; "hold" or "skip" where the hook stopped the step; "window" where it released a window
-    outcome      of the whole step: "step", "hold" or "skip"
-    reason       why the hook held or skipped, or what it noted
+    status       "pass"; "hold", "skip" or "raise" where the hook stopped the step; "window" where it released a window
+    outcome      of the whole step: "step", "hold", "skip" or "raise"
+    reason       why the hook held, skipped or raised, or what it noted
     p            which p-norm the norms and the threshold are in
     norm_in, norm_out, coefficient, cosine, threshold
     nan, inf, zero   elements of what came in that are NaN, infinite, zero
@@ -23,6 +23,7 @@ An empty cell means not applicable.
 """
 
 import csv
+import io
 import math
 from typing import NamedTuple
 
@@ -89,10 +90,10 @@ class NormTrace:
 
     def record_report(self, report):
         """Append what one step did; the optimizer calls this."""
-        for index, stage in enumerate(report.stages):
-            self.rows.append(row(report, index, stage, ""))
+        for stage in report.stages:
+            self.rows.append(row(report, stage, ""))
             for name, record in stage.parameters.items():
-                self.rows.append(row(report, index, record, name))
+                self.rows.append(row(report, record, name))
 
     def __len__(self):
         return len(self.rows)
@@ -164,27 +165,37 @@ class NormTrace:
         Raises:
             ValueError: naming the file, and the line, if it is not such a file.
         """
-        with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.reader(file)
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                text = file.read()
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} is no trace: it is not a text file") from None
+        reader = csv.reader(io.StringIO(text, newline=""))
+        trace = cls()
+        try:
             header = next(reader, None)
             if header != list(Row._fields):
                 raise ValueError(f"{path} is no trace: its first line should be {','.join(Row._fields)}, "
-                                 f"and is {','.join(header) if header else 'empty'}")
-            trace = cls()
+                                 f"and is {','.join(header)[:200] if header else 'empty'}")
             for cells in reader:
                 try:
-                    trace.rows.append(Row(*(parse(n, c) for n, c in zip(Row._fields, cells, strict=True))))
+                    values = [parse(name, cell) for name, cell in zip(Row._fields, cells, strict=True)]
                 except ValueError as error:
                     raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
+                trace.rows.append(Row(*values))
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
+        if not text.endswith("\n"):
+            raise ValueError(f"{path}, line {reader.line_num}: the file is cut short here")
         trace.per_parameter = any(r.parameter for r in trace.rows)
         return trace
 
 
-def row(report, index, stage, parameter):
+def row(report, stage, parameter):
     """Return the row of one stage (or one parameter in it) of a step."""
-    return Row(report.step, report.micro_step, index, stage.hook, stage.place, parameter, stage.status, report.status,
-               stage.reason, stage.p, stage.norm_in, stage.norm_out, stage.coefficient, stage.cosine, stage.threshold,
-               stage.nan, stage.inf, stage.zero, stage.missing, report.weight, report.lr, report.loss)
+    return Row(report.step, report.micro_step, stage.index, stage.hook, stage.place, parameter, stage.status,
+               report.status, stage.reason, stage.p, stage.norm_in, stage.norm_out, stage.coefficient, stage.cosine,
+               stage.threshold, stage.nan, stage.inf, stage.zero, stage.missing, report.weight, report.lr, report.loss)
 
 
 def column_index(name):

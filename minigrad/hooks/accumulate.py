@@ -1,8 +1,10 @@
 """Accumulation: several micro-batches make one update."""
 
+import numbers
+
 import numpy as np
 
-from minigrad.hooks.protocol import HOLD
+from minigrad.hooks.protocol import HOLD, shown
 
 LAST = ("step", "drop", "carry")
 REDUCTIONS = ("mean", "sum")
@@ -48,12 +50,10 @@ class Accumulate:
                 self.sums.setdefault(name, None)
                 continue
             self.dtypes[name] = g.dtype
+            # In at least float32: sums of float16 would round away small contributions.
+            weighted = np.multiply(g, float(ctx.weight), dtype=np.promote_types(g.dtype, np.float32))
             held = self.sums.get(name)
-            if held is None:
-                # A copy in at least float32: sums of float16 would round away small contributions.
-                self.sums[name] = np.multiply(g, float(ctx.weight), dtype=np.promote_types(g.dtype, np.float32))
-            else:
-                held += g if ctx.weight == 1 else g * float(ctx.weight)
+            self.sums[name] = np.asarray(weighted) if held is None else np.add(held, weighted, out=held)
         self.weights += ctx.weight
         self.count += 1
         every = window(self.every(ctx.step)) if callable(self.every) else self.every
@@ -65,7 +65,7 @@ class Accumulate:
     def release(self):
         """Return the accumulated gradient and start a new window."""
         divisor = self.weights if self.reduction == "mean" else 1.0
-        out = {name: None if s is None else (s / divisor if divisor != 1 else s).astype(self.dtypes[name], copy=False)
+        out = {name: None if s is None else np.asarray(s / divisor).astype(self.dtypes[name], copy=False)
                for name, s in self.sums.items()}
         self.reset()
         return out
@@ -81,11 +81,11 @@ class Accumulate:
 
     def __repr__(self):
         extra = "" if self.reduction == "mean" else f", reduction={self.reduction!r}"
-        return f"Accumulate({self.every!r}{extra}{'' if self.last == 'step' else f', last={self.last!r}'})"
+        return f"Accumulate({shown(self.every)}{extra}{'' if self.last == 'step' else f', last={self.last!r}'})"
 
 
 def window(every):
     """Return the length of a window, checked."""
-    if isinstance(every, bool) or int(every) != every or every < 1:
+    if isinstance(every, bool) or not isinstance(every, numbers.Real) or not every >= 1 or every % 1 != 0:
         raise ValueError(f"every = {every!r}: a window holds a whole number of micro-batches, at least 1")
     return int(every)

@@ -1,8 +1,10 @@
 """Clipping: by norm, and by value."""
 
+import math
+
 import numpy as np
 
-from minigrad.hooks.protocol import positive, threshold_at
+from minigrad.hooks.protocol import positive, shown, threshold_at
 from minigrad.norms import check_p, norm
 
 SCOPES = ("global", "param")
@@ -51,13 +53,26 @@ class ClipNorm:
         length = ctx.norm if self.p == 2 else norm(grads.values(), self.p)
         ctx.note(p=self.p, norm_in=length, threshold=limit)
         if self.scope == "param":
-            return {name: self.clip(g, 0.0 if g is None else norm(g, self.p), limit) for name, g in grads.items()}
-        ctx.note(coefficient=self.coefficient(length, limit), cosine=1.0 if np.isfinite(length) else float("nan"))
+            out = {}
+            for name, g in grads.items():
+                out.update(self.clip_together({name: g}, 0.0 if g is None else norm(g, self.p), limit))
+            return out
+        if length < math.inf:
+            ctx.note(coefficient=self.coefficient(length, limit))
+        return self.clip_together(grads, length, limit)
+
+    def clip_together(self, grads, length, limit):
+        """Scale some arrays, whose common norm is ``length``, by one factor."""
+        if length == math.inf > limit and all(g is None or np.isfinite(g).all() for g in grads.values()):
+            # All is finite, and only the norm is larger than the largest float: halve it, often enough.
+            grads = {name: None if g is None else g * g.dtype.type(2.0 ** -512) for name, g in grads.items()}
+            length = norm(grads.values(), self.p)
+            return {name: None if g is None else g / length * limit for name, g in grads.items()}
         return {name: self.clip(g, length, limit) for name, g in grads.items()}
 
     def coefficient(self, length, limit):
         """Return the factor for a gradient of this norm."""
-        if limit == float("inf"):
+        if limit == math.inf:
             return 1.0
         if self.compat == "torch":
             length = length + 1e-6
@@ -69,7 +84,7 @@ class ClipNorm:
         if g is None or c == 1.0:
             return g
         with np.errstate(invalid="ignore", under="ignore"):
-            if c < 1e-290 and length < np.inf:            # c itself underflows where g * c need not
+            if c < 1e-290 and length < math.inf:            # c itself underflows where g * c need not
                 return (g / np.float64(length) * limit).astype(g.dtype)
             if c < 1e-30 or g.dtype == np.float16:        # c is too small a number for the dtype of g
                 return (g * np.float64(c)).astype(g.dtype)
@@ -77,7 +92,9 @@ class ClipNorm:
 
     def __repr__(self):
         extra = "" if self.p == 2 else f", p={self.p:g}"
-        return f"ClipNorm({self.max_norm!r}{extra}{'' if self.scope == 'global' else ', scope=' + repr(self.scope)})"
+        extra += "" if self.scope == "global" else f", scope={self.scope!r}"
+        extra += "" if self.compat is None else f", compat={self.compat!r}"
+        return f"ClipNorm({shown(self.max_norm)}{extra})"
 
 
 class ClipValue:
@@ -112,10 +129,10 @@ class ClipValue:
 
     def clip(self, g, limit):
         """Limit one array; the same array if there is nothing to do."""
-        if g is None or not g.size or not (g.max() > limit or g.min() < -limit or np.isnan(g).any()):
+        if g is None or limit == math.inf:
             return g
-        out = np.clip(g, -limit, limit)
-        return g if np.array_equal(out, g, equal_nan=True) else out
+        limit = min(limit, float(np.finfo(g.dtype).max))       # larger ones do not exist in g's dtype
+        return np.clip(g, -limit, limit) if (np.abs(g) > limit).any() else g
 
     def __repr__(self):
-        return f"ClipValue({self.clip_value!r})"
+        return f"ClipValue({shown(self.clip_value)})"

@@ -1,6 +1,7 @@
 """The finite check: what to do with a gradient that holds NaN or inf."""
 
 import math
+import numbers
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class NonFinite:
     def __init__(self, policy="raise", max_consecutive=10):
         if policy not in POLICIES:
             raise ValueError(f"policy = {policy!r}: choose one of {', '.join(POLICIES)}")
-        if max_consecutive < 1:
+        if not isinstance(max_consecutive, numbers.Real) or not max_consecutive >= 1:
             raise ValueError(f"max_consecutive = {max_consecutive!r}: must be at least 1")
         self.policy, self.max_consecutive = policy, max_consecutive
         self.consecutive = 0
@@ -40,7 +41,7 @@ class NonFinite:
         text = describe(found)
         if self.policy == "raise":
             raise FloatingPointError(
-                f"the gradient is not finite at update {ctx.step}: {text}. Nothing has been changed. Clip earlier "
+                f"the gradient is not finite at update {ctx.step}: {text}. No parameter has been changed. Clip earlier "
                 f"(inside the backward pass), lower the learning rate, or choose NonFinite(policy='skip')")
         if self.policy == "skip":
             if self.consecutive >= self.max_consecutive:

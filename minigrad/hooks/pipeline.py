@@ -66,7 +66,7 @@ class Pipeline:
             label = "per window" if accumulates else label
         return "\n -> ".join(parts) if parts else "no hooks"
 
-    def run(self, grads, ctx, *, counts, per_parameter=False, start=0):
+    def run(self, grads, ctx, *, counts, per_parameter=False, start=0, first=1, stages=None):
         """Run the hooks from number ``start`` on.
 
         Args:
@@ -74,21 +74,28 @@ class Pipeline:
             ctx: the Context; its ``norm`` is that of ``grads``.
             counts: whether to count NaN, inf, zero and missing (a pass over the data).
             per_parameter: whether to measure each parameter by itself, too.
+            start: the hook to begin with.
+            first: the number of the first hook's stage.
+            stages: a list to which the record of each stage is appended, also of one that raises.
 
         Returns:
             ``(outcome, stages)``: outcome a dict of gradients, or a Verdict.
         """
-        stages = []
-        for hook in self.hooks[start:]:
-            ctx.stage = stage = Stage(hook_name(hook), self.place, norm_in=ctx.norm)
-            outcome = hook(grads, ctx)
-            if counts:
-                count(stage, grads)
+        stages = [] if stages is None else stages
+        for index, hook in enumerate(self.hooks[start:], start):
+            ctx.stage = stage = Stage(hook_name(hook), self.place, first + index, norm_in=ctx.norm)
             stages.append(stage)
-            if isinstance(outcome, Verdict):
-                stage.status, stage.reason = outcome.status, outcome.reason
-                return outcome, stages
-            check(outcome, grads, stage.hook)
+            try:
+                if counts:
+                    count(stage, grads)
+                outcome = hook(dict(grads), ctx)
+                if isinstance(outcome, Verdict):
+                    stage.status, stage.reason = outcome.status, outcome.reason
+                    return outcome, stages
+                outcome = checked(outcome, grads, stage)
+            except Exception as error:
+                stage.status, stage.reason = "raise", f"{type(error).__name__}: {error}"
+                raise
             measure(stage, grads, outcome, ctx)
             if per_parameter:
                 stage.parameters = {name: one_parameter(stage, grads[name], outcome[name], counts) for name in grads}
@@ -106,25 +113,29 @@ def backward_stage(grads, norm_in, counts, per_parameter):
     return stage
 
 
-def check(outcome, grads, name):
-    """Refuse an answer that is no gradient for the same parameters, before anything is done with it."""
+def checked(outcome, grads, stage):
+    """Return a hook's answer in order, cast and read-only; refuse one that is no gradient for the same parameters."""
+    name = stage.hook
     if not isinstance(outcome, dict):
         raise TypeError(f"hook {name} returned {type(outcome).__name__}; return a dict name -> array like the one it "
                         f"was given, or HOLD, or SKIP")
     if outcome.keys() != grads.keys():
-        odd = sorted(outcome.keys() ^ grads.keys())
-        raise ValueError(f"hook {name} returned other parameters than it was given: {', '.join(map(str, odd))}")
-    for key, g in outcome.items():
-        before = grads[key]
-        if g is before:
-            continue
-        if g is None or before is None:
-            raise ValueError(f"hook {name}: parameter {key} {'lost' if g is None else 'was given'} a gradient; None "
-                             f"means that no path leads there, so give zeros to apply nothing")
-        if np.shape(g) != before.shape:
-            raise ValueError(f"hook {name} returned shape {np.shape(g)} for {key}, whose gradient has {before.shape}")
-        if not isinstance(g, np.ndarray) or g.dtype != before.dtype:
-            outcome[key] = np.asarray(g, dtype=before.dtype)
+        odd = sorted(map(str, outcome.keys() ^ grads.keys()))
+        raise ValueError(f"hook {name} returned other parameters than it was given: {', '.join(odd)}")
+    out = {}
+    for key, before in grads.items():
+        g = outcome[key]
+        if g is not before and not (before is None and stage.status == "window"):
+            if g is None or before is None:
+                raise ValueError(f"hook {name}: parameter {key} {'lost' if g is None else 'was given'} a gradient; "
+                                 f"None means that no path leads there, so give zeros to apply nothing")
+            if np.shape(g) != before.shape:
+                raise ValueError(f"hook {name} returned shape {np.shape(g)} for {key}, whose gradient has "
+                                 f"{before.shape}")
+            g = np.asarray(g, dtype=before.dtype).view()
+            g.flags.writeable = False
+        out[key] = g
+    return out
 
 
 def measure(stage, grads, outcome, ctx):

@@ -40,6 +40,7 @@ SKIP = Verdict("skip")
 class Stage:
     """What one hook did to the gradient in one step.
 
+    ``index`` is 0 for the gradient as it came, then counts the hooks, the update hooks and the update through.
     ``norm_in`` and ``norm_out`` are p-norms with this ``p``.  ``coefficient`` is norm_out / norm_in, the factor where
     the hook scales, and ``cosine`` that of the angle between what came in and what went out: 1 where only the
     length was changed.  ``nan``, ``inf`` and ``zero`` count elements of what came in, ``missing``
@@ -49,6 +50,7 @@ class Stage:
 
     hook: str
     place: str = "gradient"
+    index: int = 0
     status: str = "pass"
     reason: str = ""
     p: float = 2.0
@@ -145,16 +147,21 @@ def hook_name(hook):
     return name if isinstance(name, str) else type(hook).__name__
 
 
+def shown(setting):
+    """Return how a setting that may be a function of the step appears in a repr."""
+    return getattr(setting, "__name__", "function") if callable(setting) else repr(setting)
+
+
 def threshold_at(threshold, step):
     """Return a threshold that may be a number or a function of the step, checked."""
     return positive(threshold(step) if callable(threshold) else threshold, "threshold")
 
 
-def positive(value, what):
-    """Return ``value`` as a float if it is a number > 0 (inf included), else raise ValueError."""
+def positive(value, what, finite=False):
+    """Return ``value`` as a float if it is a number > 0 (inf included unless ``finite``), else raise ValueError."""
     if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
         raise ValueError(f"{what} must be a number > 0, not {value!r}")
     number = float(value)
-    if not number > 0:
-        raise ValueError(f"{what} = {value!r}: must be > 0 (inf measures and never multiplies)")
+    if not number > 0 or (finite and number == float("inf")):
+        raise ValueError(f"{what} = {value!r}: must be > 0{' and finite' if finite else ''}")
     return number

@@ -15,6 +15,9 @@ def linear(x, weight, bias=None):
     if np.ndim(x) == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: x of shape {np.shape(x)} does not fit weight of shape {weight.shape} (out, in): the "
                          f"last axis of x must be {weight.shape[1]}")
+    if bias is not None and np.shape(bias) != weight.shape[:1]:
+        raise ValueError(f"linear: bias of shape {np.shape(bias)} does not fit weight of shape {weight.shape} (out, "
+                         f"in); the result has shape {(*np.shape(x)[:-1], weight.shape[0])}")
     return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)
 
 

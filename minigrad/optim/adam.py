@@ -59,7 +59,7 @@ class Adam(Optimizer):
         m *= b1
         m += g * (1 - b1)
         v *= b2
-        square = g * g
+        square = np.asarray(g * g)              # a product of arrays without axes is no array
         square *= 1 - b2
         v += square
         root = np.sqrt(v, out=square)

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.hooks import Context, Pipeline, StepReport
 from minigrad.hooks.pipeline import backward_stage
-from minigrad.hooks.protocol import Stage, Verdict
+from minigrad.hooks.protocol import Stage, Verdict, positive
 from minigrad.norms import norm
 from minigrad.tensor import Tensor
 
@@ -45,9 +45,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value):
-        if not (float(value) > 0 and math.isfinite(value)):
-            raise ValueError(f"lr = {value!r}: the learning rate must be > 0 and finite")
-        self._lr = float(value)
+        self._lr = positive(value, "lr", finite=True)
 
     @property
     def hooks(self):
@@ -86,9 +84,7 @@ class Optimizer:
             ValueError: if weight is not > 0, or a hook returned something that does not fit.
             FloatingPointError: from ``NonFinite``.  Whatever is raised, no parameter has changed.
         """
-        weight = float(weight)
-        if not (weight > 0 and math.isfinite(weight)):
-            raise ValueError(f"weight = {weight!r}: a micro-batch has a number of items > 0")
+        weight = positive(weight, "weight", finite=True)
         grads = {name: None if p.grad is None else p.grad.data for name, p in self.params.items()}
         return self._advance(grads, weight, None if loss is None else float(loss))
 
@@ -113,20 +109,31 @@ class Optimizer:
         first = backward_stage(grads, ctx.norm, detailed, per_parameter)
         if start:
             first.hook = "flush"
-        outcome, stages = self.hooks.run(grads, ctx, counts=detailed, per_parameter=per_parameter, start=start)
-        stages.insert(0, first)
-        if not isinstance(outcome, Verdict):
-            self._warn_once(outcome, ctx)
-            outcome = self._update(outcome, ctx, stages, detailed, per_parameter)
+        stages = [first]
+        try:
+            if not start:
+                self._warn_once(grads, ctx.norm)
+            outcome, _ = self.hooks.run(grads, ctx, counts=detailed, per_parameter=per_parameter, start=start,
+                                        stages=stages)
+            if not isinstance(outcome, Verdict):
+                self._warn_once(outcome, ctx.norm)
+                outcome = self._update(outcome, ctx, stages, detailed, per_parameter)
+        except Exception as error:
+            if detailed:                # the step that ends a run is the one to look at
+                self.trace.record_report(self._report("raise", f"{type(error).__name__}: {error}", ctx, loss, stages))
+            raise
         status, reason = (outcome.status, outcome.reason) if isinstance(outcome, Verdict) else ("step", "")
-        report = StepReport(status, reason, self.updates, self.micro_steps, weight, self.lr, loss, stages)
+        report = self._report(status, reason, ctx, loss, stages)
         self.micro_steps += not start
         self.updates += status == "step"
         self.held += status == "hold"
         self.skipped += status == "skip"
-        if self.trace is not None:
+        if detailed:
             self.trace.record_report(report)
         return report
+
+    def _report(self, status, reason, ctx, loss, stages):
+        return StepReport(status, reason, self.updates, self.micro_steps, ctx.weight, ctx.lr, loss, stages)
 
     def _update(self, grads, ctx, stages, detailed, per_parameter):
         """Propose, run the update hooks, apply; all or nothing."""
@@ -136,19 +143,20 @@ class Optimizer:
             ctx.norm = norm(updates.values())
         if before is not None:
             try:
-                outcome, more = self.update_hooks.run(updates, ctx, counts=detailed, per_parameter=per_parameter)
+                outcome, _ = self.update_hooks.run(updates, ctx, counts=detailed, per_parameter=per_parameter,
+                                                   first=len(self.hooks) + 1, stages=stages)
                 if isinstance(outcome, Verdict) and outcome.status == "hold":
                     raise TypeError("an update hook returned HOLD; only gradients can be held, by hooks=[...]")
             except BaseException:
                 self.state = before
                 raise
-            stages.extend(more)
             if isinstance(outcome, Verdict):
                 self.state = before
                 return outcome
             updates = outcome
         if detailed:
-            stages.append(Stage("update", "update", norm_in=ctx.norm, norm_out=ctx.norm))
+            number = len(self.hooks) + len(self.update_hooks) + 1
+            stages.append(Stage("update", "update", number, norm_in=ctx.norm, norm_out=ctx.norm))
         for name, update in updates.items():
             if update is not None:
                 self.params[name]._rebind(ctx.params[name] + update)
@@ -163,16 +171,16 @@ class Optimizer:
         """
         raise NotImplementedError
 
-    def _warn_once(self, grads, ctx):
+    def _warn_once(self, grads, norm):
         """A gradient that is not finite never passes silently, even where no NonFinite hook was asked."""
-        if math.isfinite(ctx.norm) or self._warned or any(getattr(h, "role", None) == "finite" for h in self.hooks):
+        if math.isfinite(norm) or self._warned or any(getattr(h, "role", None) == "finite" for h in self.hooks):
             return
         bad = [name for name, g in grads.items() if g is not None and not np.isfinite(g).all()]
         if bad:
             self._warned = True
-            warnings.warn(f"the gradient is not finite at update {ctx.step}, in {', '.join(bad)}, and will spoil these "
-                          f"parameters for good. Put hooks.NonFinite('raise' | 'skip' | 'zero' | 'propagate') first in "
-                          f"hooks=[...] to say what should happen", RuntimeWarning, stacklevel=4)
+            warnings.warn(f"the gradient is not finite at update {self.updates}, in {', '.join(bad)}, and may spoil "
+                          f"these parameters for good. Put hooks.NonFinite('raise' | 'skip' | 'zero' | 'propagate') "
+                          f"first in hooks=[...] to say what should happen", RuntimeWarning, stacklevel=4)
 
     def __repr__(self):
         return f"{type(self).__name__}({len(self.params)} parameters, lr={self.lr:g}, hooks: {self.hooks!r})"
@@ -186,6 +194,8 @@ def named(params):
     items = params.items() if isinstance(params, dict) else params
     for index, item in enumerate(items):
         given, p = item if isinstance(item, tuple) else (None, item)
+        if given is not None and not isinstance(given, str):
+            raise TypeError(f"parameter {index}: give (name, tensor), not ({type(given).__name__}, ...)")
         if not isinstance(p, Tensor):
             raise TypeError(f"parameter {index} is a {type(p).__name__}, not a tensor")
         if not p.requires_grad or not p.is_leaf:

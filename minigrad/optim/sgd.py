@@ -1,5 +1,7 @@
 """Gradient descent."""
 
+import numpy as np
+
 from minigrad.optim.optimizer import Optimizer
 
 
@@ -50,6 +52,6 @@ class SGD(Optimizer):
             g = g + self.weight_decay * p
         if self.momentum:
             state = self.state.setdefault(name, {})
-            v = state["velocity"] = state["velocity"] * self.momentum + g if state else g
+            v = state["velocity"] = state["velocity"] * self.momentum + g if state else np.array(g)
             g = g + self.momentum * v if self.nesterov else v
         return g * -self.lr
