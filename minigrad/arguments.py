@@ -53,18 +53,22 @@ def requires_grad(arg):
     """Say whether a gradient is wanted for an argument, looking into lists and tuples."""
     if isinstance(arg, (list, tuple)):
         return any(requires_grad(a) for a in arg)
-    return isinstance(arg, Node) and arg.requires_grad
+    return isinstance(arg, Node) and arg._requires_grad
 
 
-def check_keywords(fn, rule, kwargs):
-    """Refuse keyword arguments that the rule knows nothing of, or through which a gradient would be lost."""
+def knows_keywords(fn, rule, kwargs, tracked):
+    """Say whether a rule knows these keywords; where a gradient would be lost through one, raise TypeError."""
     for key, value in kwargs.items():
-        if rule.keywords is not None and key not in rule.keywords:
+        known = rule.keywords is None or key in rule.keywords
+        if not known and tracked:
             raise TypeError(f"{name_of(fn)}: the gradient rule does not know the keyword {key!r}; use t.detach() or "
                             f"t.data if no gradient is wanted")
         if requires_grad(value):
             raise TypeError(f"{name_of(fn)}: pass the tensor `{key}` by position; no gradient flows "
                             f"through keyword arguments")
+        if not known:
+            return False
+    return True
 
 
 def as_arrays(fn, args, kwargs, out=None, name=None):

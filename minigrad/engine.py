@@ -36,25 +36,15 @@ next_number = count().__next__
 class Node:
     """A place on the tape: a leaf (``_fn`` is None) or the result of one operation.
 
-    Slots: ``requires_grad``; ``_data`` the array; ``_number`` the place in the order of creation; ``_fn``
+    Slots: ``_requires_grad``; ``_data`` the array; ``_number`` the place in the order of creation; ``_fn``
     the key into the table; ``_parents`` for each argument the node it came from, or None if no
     gradient flows there; ``_saved`` for each argument the array (or constant) that was used;
     ``_kwargs``; ``_hooks`` to be called with the complete cotangent; ``_grad`` where a leaf keeps
     its gradient.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_data",
-        "_fn",
-        "_grad",
-        "_hooks",
-        "_kwargs",
-        "_number",
-        "_parents",
-        "_saved",
-        "requires_grad",
-    )
+    __slots__ = ("__weakref__", "_data", "_fn", "_grad", "_hooks", "_kwargs", "_number", "_parents", "_requires_grad",
+                 "_saved")
 
 
 def FREED(*_):
@@ -224,6 +214,8 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
         if fn is None:
             continue
         parents = node._parents
+        if useful is not None and not any(p is not None and p._number in useful for p in parents):
+            continue                            # an end of the way, or beside it: not passed through
         if g is not None:
             if create_graph:
                 args, y = live_arguments(node), node

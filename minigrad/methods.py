@@ -6,7 +6,7 @@ Attached here, so that ``tensor.py`` stays small enough to read.
 import numpy as np
 
 from minigrad import ops
-from minigrad.tensor import Tensor, apply
+from minigrad.tensor import Tensor, apply, result
 
 
 def reduction(fn):
@@ -55,7 +55,9 @@ def swapaxes(self, a, b):
 
 
 def astype(self, dtype):
-    """Return the tensor in another dtype; the gradient comes back in this one."""
+    """Return the tensor in another dtype; the gradient comes back in this one, and through whole numbers none does."""
+    if np.dtype(dtype).kind != "f":
+        return result(self._data.astype(dtype))
     return self if self.dtype == dtype else apply(ops.cast, self, str(np.dtype(dtype)))
 
 

@@ -43,7 +43,8 @@ def plain_index(index):
         return tuple(plain_index(i) for i in index)
     if isinstance(index, (slice, int, type(None), type(Ellipsis))):
         return index
-    return np.array(index)
+    array = np.array(index)
+    return array if array.size else array.astype(array.dtype if array.dtype.kind in "iub" else int)     # [] is float
 
 
 @primitive

@@ -1,13 +1,13 @@
 """Whether operations are written on the tape: ``no_grad`` and ``enable_grad``."""
 
-from contextlib import ContextDecorator
+import functools
 from contextvars import ContextVar
 
 RECORDING = ContextVar("minigrad_recording", default=True)
 """The mode, per thread and per asynchronous task: evaluating in one must not stop another's training."""
 
 
-class no_grad(ContextDecorator):
+class no_grad:
     """Run a block, or a decorated function, without writing on the tape.
 
     Example:
@@ -20,6 +20,14 @@ class no_grad(ContextDecorator):
     """
 
     _mode = False
+
+    def __call__(self, fn):
+        @functools.wraps(fn)
+        def decorated(*args, **kwargs):
+            with type(self)():
+                return fn(*args, **kwargs)
+
+        return decorated
 
     def __enter__(self):
         self._tokens = (*getattr(self, "_tokens", ()), RECORDING.set(self._mode))

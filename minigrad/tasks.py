@@ -34,13 +34,13 @@ def read_text(path):
         raise TextError(f"{path} is a directory; name a text file in it") from None
     except OSError as error:
         raise TextError(f"{path} cannot be read: {error.strerror}") from None
-    if not raw.strip():
-        raise TextError(f"{path} is empty; give a text of at least some hundred characters")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TextError(f"{path} is not UTF-8 text (byte {error.start} is {raw[error.start]:#04x}); give a plain text "
                         f"file, or convert it, e.g. with iconv -t utf-8") from None
+    if not text.strip():
+        raise TextError(f"{path} is empty; give a text of at least some hundred characters")
     if "\0" in text:
         raise TextError(f"{path} holds NUL bytes, so it is binary; give a plain text file")
     return text

@@ -7,7 +7,7 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, check_keywords, constant, requires_grad
+from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, constant, knows_keywords, requires_grad
 from minigrad.engine import FREED, RULES, SPELLINGS, Node, backprop, name_of, next_number
 from minigrad.handle import Handle
 from minigrad.recording import RECORDING
@@ -49,7 +49,7 @@ class Tensor(Node):
         self._number = next_number()
         self._fn, self._parents, self._saved, self._kwargs = None, (), (), None
         self._hooks = self._grad = None
-        self.requires_grad = False
+        self._requires_grad = False
         if requires_grad:
             self.requires_grad_()
 
@@ -122,6 +122,15 @@ class Tensor(Node):
         """Whether this tensor was made by the user, not by an operation on the tape."""
         return self._fn is None
 
+    @property
+    def requires_grad(self):
+        """Whether a gradient is computed for this tensor; may be assigned, as :meth:`requires_grad_` does."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        self.requires_grad_(value)
+
     def requires_grad_(self, requires_grad=True):
         """Ask for gradients of this leaf (or no longer), in place; returns the tensor."""
         if requires_grad and self.dtype.kind != "f":
@@ -129,7 +138,7 @@ class Tensor(Node):
                             f"give dtype=float, or write 1.0 for 1")
         if not requires_grad and self._fn is not None:
             raise RuntimeError("requires_grad can be switched off for leaves only; use t.detach()")
-        self.requires_grad = requires_grad
+        self._requires_grad = bool(requires_grad)
         return self
 
     def detach(self):
@@ -261,7 +270,10 @@ class Tensor(Node):
 
     def __array_function__(self, fn, types, args, kwargs):
         if fn in SPELLINGS:
-            return SPELLINGS[fn](*args, **kwargs)
+            if requires_grad([*args, *kwargs.values()]):
+                return SPELLINGS[fn](*args, **kwargs)
+            out = as_arrays(fn, args, kwargs)
+            return result(out) if isinstance(out, np.ndarray) else out
         if fn in RULES:
             return apply(fn, *args, **kwargs)
         return as_arrays(fn, args, kwargs)
@@ -330,7 +342,7 @@ def apply(fn, *args, **kwargs):
     for arg in args:
         if isinstance(arg, Tensor):
             values.append(arg._data)
-            if arg.requires_grad:
+            if arg._requires_grad:
                 parents.append(arg)
                 tracked = True
                 continue
@@ -341,8 +353,8 @@ def apply(fn, *args, **kwargs):
             values.append(arg)
             raw = True
         parents.append(None)
-    if kwargs:
-        check_keywords(fn, rule, kwargs)
+    if kwargs and not knows_keywords(fn, rule, kwargs, tracked):
+        return as_arrays(fn, args, kwargs)
     data = rule.forward(*values, **kwargs)
     if type(data) is not np.ndarray:
         data = np.asarray(data)
@@ -358,7 +370,7 @@ def apply(fn, *args, **kwargs):
                   else v for v, parent in zip(values, parents)]
     out = new(Tensor)
     out._data = data
-    out.requires_grad = True
+    out._requires_grad = True
     out._number = next_number()
     out._fn = fn
     out._parents = tuple(parents)
@@ -375,7 +387,7 @@ def result(array):
     """Wrap an array as a tensor that needs no gradient, without a copy."""
     out = new(Tensor)
     out._data = array
-    out.requires_grad = False
+    out._requires_grad = False
     out._number = next_number()
     out._fn, out._parents, out._saved, out._kwargs = None, (), (), None
     out._hooks = out._grad = None

@@ -10,7 +10,7 @@ from minigrad.plot.style import GREY
 HEIGHT = 0.09
 """Height of a lane, as a part of the finite range (in decades)."""
 
-LIMIT = 230
+LIMIT = 200
 """The finite range ends at 10**+-LIMIT, so that three lanes beside it are still floats; what lies beyond is drawn at
 its edge."""
 
@@ -22,8 +22,7 @@ class Lanes:
         *arrays: the values to be shown.
 
     Example:
-        >>> import matplotlib as mpl
-import numpy as np
+        >>> import numpy as np
         >>> lanes = Lanes(np.array([1.0, 10.0, np.inf]))
         >>> lanes.names
         ['inf']
@@ -35,9 +34,9 @@ import numpy as np
         values = np.concatenate([np.ravel(np.asarray(a, dtype=float)) for a in arrays]) if arrays else np.zeros(0)
         finite = values[np.isfinite(values) & (values > 0)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.1, 10.0)
-        low, high = math.log10(low), math.log10(high)
+        low, high = (max(-LIMIT, min(LIMIT, math.log10(v))) for v in (low, high))
         middle, half = (low + high) / 2, max(0.5, (high - low) / 2)       # at least a decade
-        self.low, self.high = max(middle - 1.06 * half, -LIMIT), min(middle + 1.06 * half, LIMIT)
+        self.low, self.high = middle - 1.06 * half, middle + 1.06 * half
         self.step = HEIGHT * (self.high - self.low)
         self.names, self.centres = [], {}
         if (values == 0).any():

@@ -26,7 +26,8 @@ def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
     """
     series = before_after(trace, stage)
     ax = new_axes(ax)
-    lanes = lanes or Lanes(series["before"], series["after"], *([[series["threshold"][0]]] if series["clips"] else []))
+    thresholds = series["threshold"][np.isfinite(series["threshold"])]
+    lanes = lanes or Lanes(series["before"], series["after"], thresholds)
     with styled():
         lanes.dress(ax)
         if series["clips"]:
@@ -92,7 +93,7 @@ def losses(ax, curves, *, references=(), lanes=None, title=None):
     Returns:
         the axes.
     """
-    lanes = lanes or Lanes(*[c[0] for c in curves])
+    lanes = lanes or Lanes(*[values for values, *_ in curves], [value for value, _ in references])
     seen = set()
     with styled():
         lanes.dress(ax)

@@ -1,5 +1,7 @@
 """The gradient through time: ||dL/dh_t|| over (time, update) as a heat map."""
 
+import sys
+
 import matplotlib as mpl
 import numpy as np
 
@@ -32,13 +34,15 @@ def time_map(values, ax=None, *, limits=None, title=None, colorbar=True):
         raise ValueError(f"time_map needs norms of shape (updates, T), not {values.shape}")
     ax = new_axes(ax)
     low, high = limits or finite_limits(values)
+    bottom, top = np.log10(low), np.log10(high)
     with np.errstate(divide="ignore"):
         logs = np.log10(values)
+    logs[values == 0], logs[np.isposinf(values)] = bottom - 1, top + 1       # infinities themselves would be masked
     with styled():
         cmap = mpl.colormaps["viridis"].with_extremes(under=ZERO, over=INFINITE, bad=MISSING)
         image = ax.imshow(logs.T, origin="lower", aspect="auto", interpolation="nearest", cmap=cmap,
                           extent=(-0.5, len(values) - 0.5, -0.5, values.shape[1] - 0.5),
-                          vmin=np.log10(low), vmax=np.log10(high))
+                          vmin=bottom, vmax=top)
         ax.grid(False)
         ax.set(xlabel="update", ylabel="time step t (0 is the first)",
                title=title or "Gradient of the hidden state, ||dL/dh_t||")
@@ -63,4 +67,6 @@ def finite_limits(*arrays):
     if not values.size:
         return 0.1, 1.0
     low, high = float(values.min()), float(values.max())
-    return (low, high) if high >= 10 * low else (low / 10 ** 0.5, high * 10 ** 0.5)
+    if high < 10 * low:
+        low, high = max(low / 10 ** 0.5, sys.float_info.min), min(high * 10 ** 0.5, sys.float_info.max)
+    return low, high
