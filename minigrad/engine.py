@@ -23,6 +23,7 @@ mechanism behind ``create_graph=True``: there is no second set of rules.
 
 import functools
 import inspect
+import sys
 from itertools import count
 
 import numpy as np
@@ -57,11 +58,13 @@ def FREED(*_):
 class Rule:
     """One line of the table: how a function runs forward and how cotangents are pulled back."""
 
-    __slots__ = ("composite", "constant", "forward", "joint", "keywords", "vjps")
+    __slots__ = ("composite", "constant", "forward", "joint", "keywords", "reach", "vjps")
 
     def __init__(self, forward, vjps=(), joint=None, composite=None, constant=False):
         self.forward, self.vjps, self.joint = forward, tuple(vjps), joint
         self.composite, self.constant = composite, constant
+        # How many arguments, counted from the first, a gradient can flow to without further asking.
+        self.reach = sys.maxsize if joint else (*self.vjps, None).index(None)
         self.keywords = accepted_keywords(joint or next(filter(None, self.vjps), None))
 
     def has_vjp(self, index):

@@ -360,10 +360,11 @@ def apply(fn, *args, **kwargs):
         data = np.asarray(data)
     if not tracked or rule.constant or not RECORDING.get():
         return result(data)
-    for index, parent in enumerate(parents):
-        if parent is not None and not rule.has_vjp(index):
-            raise TypeError(f"{name_of(fn)} has no gradient with respect to argument {index}; "
-                            f"pass it as t.detach() if none is wanted")
+    if len(parents) > rule.reach:
+        for index, parent in enumerate(parents):
+            if parent is not None and not rule.has_vjp(index):
+                raise TypeError(f"{name_of(fn)} has no gradient with respect to argument {index}; "
+                                f"pass it as t.detach() if none is wanted")
     if raw:
         # The caller may reuse its own array before backward; the tape keeps the values that were used.
         values = [v.copy() if type(v) is np.ndarray and parent is None and (v.flags.writeable or v.base is not None)

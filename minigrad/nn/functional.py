@@ -12,12 +12,13 @@ def linear(x, weight, bias=None):
     Raises:
         ValueError: if the shapes do not fit; both are named.
     """
-    if np.ndim(x) == 0 or x.shape[-1] != weight.shape[1]:
-        raise ValueError(f"linear: x of shape {np.shape(x)} does not fit weight of shape {weight.shape} (out, in): the "
-                         f"last axis of x must be {weight.shape[1]}")
-    if bias is not None and np.shape(bias) != weight.shape[:1]:
-        raise ValueError(f"linear: bias of shape {np.shape(bias)} does not fit weight of shape {weight.shape} (out, "
-                         f"in); the result has shape {(*np.shape(x)[:-1], weight.shape[0])}")
+    shape, (outs, ins) = getattr(x, "shape", ()), weight.shape
+    if not shape or shape[-1] != ins:
+        raise ValueError(f"linear: x of shape {shape} does not fit weight of shape {(outs, ins)} (out, in): the last "
+                         f"axis of x must be {ins}")
+    if bias is not None and bias.shape != (outs,):
+        raise ValueError(f"linear: bias of shape {bias.shape} does not fit weight of shape {(outs, ins)} (out, in); "
+                         f"the result has shape {(*shape[:-1], outs)}")
     return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)
 
 
