@@ -12,7 +12,7 @@ import numpy as np
 from minigrad.engine import RULES, Node, name_of
 
 ndarray = np.ndarray
-UNTOUCHED = frozenset({int, float, bool, type(None), tuple, slice, str, type(Ellipsis)})
+UNTOUCHED = frozenset({int, float, bool, type(None), slice, str, type(Ellipsis)})
 """Types of argument that go to NumPy as they are; Python numbers leave a float32 tensor float32 (NEP 50)."""
 
 
@@ -26,8 +26,10 @@ def constant(arg, fn):
         if arg.dtype.kind not in "fiub":
             raise TypeError(f"{name_of(fn)} of a tensor and dtype {arg.dtype}: tensors hold real numbers")
         return arg.item() if arg.ndim == 0 else arg
-    if isinstance(arg, list):
+    if isinstance(arg, list) or (isinstance(arg, tuple) and isinstance(fn, np.ufunc)):
         return constant(np.asarray(arg), fn)
+    if isinstance(arg, tuple):                  # a shape, axes, an index
+        return arg
     if hasattr(arg, "__array__"):
         return np.asarray(arg)
     if isinstance(arg, (int, float)):

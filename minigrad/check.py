@@ -7,6 +7,7 @@ it fails, with what was expected, what was received, and a hint.
 
 import copy
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from minigrad.hooks import Context, Pipeline
 from minigrad.norms import cosine, norm
 
-LONGEST = 90
+LONGEST = 110
 """Characters of a value that are shown; a line stays a line."""
 
 
@@ -64,14 +65,14 @@ def examine(name, answer, cases):
             print(f"{name}: not written yet. Put your code where `raise NotImplementedError` stands.")
             return False
         except Exception as error:          # whatever a learner's function raises is part of the answer
-            complaint, hint = short(f"{type(error).__name__}: {error}"), "the function raised this error itself"
-            if "read-only" in str(error):
-                hint = "do not change the arrays you are given; return new ones"
+            received = f"{type(error).__name__}: {error}"
+            hint = ("do not change the arrays you are given; return new ones" if "read-only" in received else
+                    "the call ended in an error instead of a value")
         else:
-            complaint, hint = short(received), verdict(case.judge, received)
+            hint = verdict(case.judge, received)
         if hint:
-            print(f"{name}: not yet right for {case.shown}: expected {short(case.expected)}, received {complaint}. "
-                  f"Hint: {hint}.")
+            print(f"{name}: not yet right for {case.shown}: expected {short(case.expected)}, received "
+                  f"{short(received)}. Hint: {hint}.")
             return False
     print(f"{name}: passed, {tried} inputs tried.")
     return True
@@ -79,32 +80,30 @@ def examine(name, answer, cases):
 
 def verdict(judge, received):
     """Return the judge's hint; a value that it cannot even look at is of the wrong kind."""
+    if received is None:
+        return "the function returns nothing; end it with return"
     try:
         with np.errstate(all="ignore"):
             return judge(received)
     except Exception:
-        return "this is not the kind of value that was asked for" if received is not None else "did you forget return?"
+        return "this is not the kind of value that was asked for"
 
 
-def frozen(args):
-    """Return a deep copy of some arguments in which no array can be written."""
-    args = copy.deepcopy(args)
-    stack = list(args)
-    while stack:
-        item = stack.pop()
-        if isinstance(item, np.ndarray):
-            item.flags.writeable = False
-        elif isinstance(item, (list, tuple)):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            stack.extend(item.values())
-    return args
+def frozen(value):
+    """Return a deep copy in which no array can be written."""
+    if isinstance(value, dict):
+        return {name: frozen(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(frozen(v) for v in value)
+    value = copy.deepcopy(value)
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    return value
 
 
 def short(value):
-    """Return a value as text on one line: arrays as lists, six digits."""
-    text = value if isinstance(value, str) else spell(value)
-    text = " ".join(text.split())
+    """Return a value as text on one line, not too long: arrays as lists, numbers to six digits."""
+    text = " ".join((value if isinstance(value, str) else spell(value)).split())
     return text if len(text) <= LONGEST else text[:LONGEST - 4] + " ..."
 
 
@@ -138,29 +137,25 @@ def chain_factor(answer):
         chain_factor: not yet right for w = 1.5, T = 0: expected 1, received 0. Hint: with no step nothing is changed.
         False
     """
-    return examine("chain_factor", answer, chain_cases())
+    def judge(got, expected, T):
+        hint = "with no step nothing is changed" if T == 0 else "each step multiplies the gradient by w once more"
+        return "" if math.isclose(float(got), expected, rel_tol=1e-9) else hint
 
-
-def chain_cases():
-    """Yield the cases of :func:`chain_factor`: short chains first."""
+    cases = []
     for T in (0, 1, 2, 3, 10, 50):
         for w in (1.5, 1.0, 0.5, -2.0, 0.0):
-            ends = []
-            for h in (0.0, 1.0):
-                for _ in range(T):
-                    h = w * h
-                ends.append(h)
-            expected = ends[1] - ends[0]
-            hint = "with no step nothing is changed" if T == 0 else "each step multiplies the gradient by w once more"
-            yield Case(f"w = {w:g}, T = {T}", (w, T), expected,
-                       lambda got, e=expected, hint=hint: "" if math.isclose(float(got), e, rel_tol=1e-9) else hint)
+            low, high = 0.0, 1.0
+            for _ in range(T):
+                low, high = w * low, w * high
+            cases.append(Case(f"w = {w:g}, T = {T}", (w, T), high - low, partial(judge, expected=high - low, T=T)))
+    return examine("chain_factor", answer, cases)
 
 
 def clip_norm(answer):
-    """Check ``answer(grads, max_norm)``: clip a list of arrays by their global norm.
+    """Check ``answer(grads, max_norm)``: clip a list of arrays by the norm of all of them together.
 
     Oracles: invariances (a short gradient stays as it is; the direction is kept), and a closed form (the norm
-    afterwards is min(norm, max_norm)).
+    afterwards is the smaller of norm and threshold).
 
     Args:
         answer: a function of a list of arrays and a threshold that returns a list of arrays.
@@ -169,86 +164,74 @@ def clip_norm(answer):
         whether it is right for all inputs.
 
     Example:
-        >>> clip_norm(lambda grads, max_norm: [np.clip(g, -max_norm, max_norm) for g in grads])
-        clip_norm: not yet right for grads = [[3, 4]], max_norm = 1: expected [[0.6, 0.8]], received [[1, 1]]. Hint: \
-the direction has changed: multiply every element of every array by one and the same number.
+        >>> clip_norm(lambda grads, max_norm: [g / max_norm for g in grads])
+        clip_norm: not yet right for grads = [[3, 4]], max_norm = 1: expected [[0.6, 0.8]], received [[3, 4]]. \
+Hint: the norm of all arrays together should be 1 now, and is 5.
         False
     """
     rng = np.random.default_rng(0)
-    inputs = [([[0.5]], 1.0), ([[0.0, 0.0]], 1.0), ([[3.0, 4.0]], 1.0), ([[3.0, 4.0]], 5.0), ([[3.0], [4.0]], 2.5),
-              ([[0.3], [0.4]], 1.0), ([[0.8], [0.8]], 1.0), ([[3.0, 4.0], [[0.0, 12.0]]], 6.5),
-              ([rng.normal(size=(8, 4)), rng.normal(size=4)], 0.1)]
     cases = []
-    for lists, max_norm in inputs:
+    for lists, max_norm in [([[0.5]], 1.0), ([[0.0, 0.0]], 1.0), ([[3.0, 4.0]], 1.0), ([[3.0, 4.0]], 5.0),
+                            ([[0.3], [0.4]], 1.0), ([[3.0], [4.0]], 2.5), ([[0.8], [0.8]], 1.0),
+                            ([[3.0, 4.0], [[0.0, 12.0]]], 6.5), ([rng.normal(size=(8, 4)), rng.normal(size=4)], 0.1)]:
         grads = [np.array(a) for a in lists]
         length = norm(grads)
         expected = grads if length <= max_norm else [g / length * max_norm for g in grads]
         cases.append(Case(f"grads = {short(grads)}, max_norm = {max_norm:g}", (grads, max_norm), expected,
-                          lambda got, g=grads, e=expected, limit=max_norm: compare(got, g, e, limit)))
+                          partial(rescaled, grads=grads, expected=expected)))
     return examine("clip_norm", answer, cases)
-
-
-def compare(got, grads, expected, limit):
-    """Return a hint on what is wrong with clipped gradients, "" if nothing is."""
-    got = [np.asarray(g, dtype=float) for g in got]
-    if [g.shape for g in got] != [g.shape for g in grads]:
-        return "return one array for each array given, of the same shape"
-    if all(np.allclose(a, b, rtol=1e-6, atol=0) for a, b in zip(got, expected)):
-        return ""
-    length = norm(grads)
-    if not all(np.isfinite(g).all() for g in got):
-        return "this divides by a norm of 0" if length == 0 else "the result is not finite"
-    if length <= limit:
-        return f"the norm of all arrays together, {length:.4g}, is not above the threshold: leave the gradient alone"
-    if cosine(got, grads) < 1 - 1e-9:
-        return "the direction has changed: multiply every element of every array by one and the same number"
-    return f"the norm of all arrays together should be {limit:g} now, and is {norm(got):.4g}"
 
 
 def unit_norm(answer):
     """Check ``answer(grads, ctx)``: a hook that gives every gradient the norm 1 and keeps its direction.
 
-    Oracles: the closed form (norm 1), invariances (the direction is kept; the length of what came in does not matter; a
-    gradient of zeros stays zeros).  The hook is run as an optimizer runs it.
+    Oracles: a closed form (norm 1) and invariances (the direction is kept, the length of what came in does not
+    matter, zeros stay zeros).  The hook is run as an optimizer runs it.
 
     Args:
-        answer: a hook: takes a dict name -> array and a Context, returns such a dict.
+        answer: a hook; takes a dict name -> array and a Context, returns such a dict.
 
     Returns:
         whether it is right for all inputs.
 
     Example:
-        >>> unit_norm(lambda grads, ctx: {k: g / max(ctx.norm, 1.0) for k, g in grads.items()})
+        >>> unit_norm(lambda grads, ctx: {name: g / max(ctx.norm, 1.0) for name, g in grads.items()})
         unit_norm: not yet right for grads = {'w': [0.5]}: expected {'w': [1]}, received {'w': [0.5]}. Hint: the norm \
-of all parameters together should be 1 now, and is 0.5.
+of all arrays together should be 1 now, and is 0.5.
         False
     """
-    def applied(grads):
+    def as_hook(grads):
         ctx = Context(step=0, micro_step=0, weight=1.0, lr=0.1, params={}, norm=norm(grads.values()))
         return Pipeline([answer]).run(grads, ctx, counts=False)[0]
 
-    direction = np.array([3.0, 4.0])
-    inputs = [{"w": np.array([2.0])}, {"w": np.array([0.5])}, {"w": direction}, {"w": np.zeros(2)},
-              {"a": direction[:1], "b": direction[1:]}, {"a": 1e-3 * direction, "b": np.array([[0.0, 12e-3]])},
-              {"w": 1e6 * direction}, {"w": 1e-200 * direction}]
+    def judge(got, grads, expected):
+        return rescaled([got[name] for name in grads], list(grads.values()), list(expected.values()))
+
     cases = []
-    for grads in inputs:
+    for lists in [{"w": [2.0]}, {"w": [0.5]}, {"w": [3.0, 4.0]}, {"w": [0.0, 0.0]}, {"a": [3.0], "b": [4.0]},
+                  {"a": [3e-3, 4e-3], "b": [[0.0, 12e-3]]}, {"w": [3e6, -4e6]}, {"w": [3e-200, 4e-200]}]:
+        grads = {name: np.array(a) for name, a in lists.items()}
         length = norm(grads.values())
-        expected = {k: g / length if length else g for k, g in grads.items()}
+        expected = {name: g / length if length else g for name, g in grads.items()}
         cases.append(Case(f"grads = {short(grads)}", (grads,), expected,
-                          lambda got, g=grads, e=expected: judge_unit(got, g, e)))
-    return examine("unit_norm", applied, cases)
+                          partial(judge, grads=grads, expected=expected)))
+    return examine("unit_norm", as_hook, cases)
 
 
-def judge_unit(got, grads, expected):
-    """Return a hint on what is wrong with gradients of norm 1, "" if nothing is."""
-    if not isinstance(got, dict):
-        return "return a dict name -> array"
-    if norm(grads.values()) < 1e-150 and 0 < norm(expected.values()) and norm(got.values()) != 1:
-        if not all(np.allclose(got[k], e, rtol=1e-6, atol=0) for k, e in expected.items()):
-            return "the square of 1e-200 is 0 in floating point; ctx.norm knows the norm all the same"
-    return compare([got[k] for k in grads], list(grads.values()), list(expected.values()), 1.0) and (
-        "a gradient of zeros has no direction: return zeros" if not norm(grads.values()) else
-        "the direction has changed: divide all parameters by one and the same number"
-        if norm(got.values()) and cosine(list(got.values()), list(grads.values())) < 1 - 1e-9 else
-        f"the norm of all parameters together should be 1 now, and is {norm(got.values()):.4g}")
+def rescaled(got, grads, expected):
+    """Return a hint on what is wrong with a list of rescaled gradients, "" if nothing is."""
+    got = [np.asarray(g, dtype=float) for g in got]
+    if [g.shape for g in got] != [g.shape for g in grads]:
+        return "return one array for each array given, of the same shape"
+    if all(np.allclose(a, b, rtol=1e-6, atol=0) for a, b in zip(got, expected)):
+        return ""
+    length, target = norm(grads), norm(expected)
+    if length == 0:
+        return "a gradient of zeros has no direction, and 0 / 0 is nan: leave it alone"
+    if length == target:
+        return f"the norm of all arrays together, {length:.4g}, needs no change here: leave the gradient alone"
+    if length < 1e-150:
+        return "the square of 1e-200 is 0 in floating point; ctx.norm knows the norm all the same"
+    if not cosine(got, grads) > 1 - 1e-9:
+        return "the direction is lost: multiply every element of every array by one and the same number"
+    return f"the norm of all arrays together should be {target:.4g} now, and is {norm(got):.4g}"

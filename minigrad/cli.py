@@ -12,6 +12,8 @@ from pathlib import Path
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """What the usual BLAS libraries read, once, when NumPy loads them."""
 
+LARGEST = 1_000_000_000
+
 WELCOME = """\
 minigrad {version}: a gradient-flow laboratory in pure NumPy.
 
@@ -39,9 +41,9 @@ class Parser(argparse.ArgumentParser):
 # --------------------------------------------------------------------------------- arguments
 
 def whole_number(text):
-    """Parse a whole number of at least 1."""
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    """Parse a whole number of at least 1; what is too large for any machine is refused here."""
+    if not text.strip().isdecimal() or not 1 <= int(text) <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {LARGEST}")
     return int(text)
 
 
@@ -109,37 +111,48 @@ def demo(args):
                                  optimizer=args.optimizer, **source)
     except TextError as error:
         raise Refusal(str(error)) from None
+    was_there = Path(args.out).exists()
     out = writable_folder(args.out)
     from tqdm import tqdm
 
     result = char_rnn.Result(config, [])
-    pace = {"mininterval": 0.1 if sys.stderr.isatty() else 2.0, "dynamic_ncols": True}     # a log file wants few lines
-    with tqdm(total=2 * config.seeds * config.steps, unit="update", desc="training", **pace) as bar:
-        def finished(run):
-            result.runs.append(run)
-            save_run(run, out)
+    # A log file wants few lines; a run that fails at once, none.
+    pace = {"mininterval": 0.1 if sys.stderr.isatty() else 2.0, "dynamic_ncols": True, "delay": 0.2}
+    bar = tqdm(total=2 * config.seeds * config.steps, unit="update", desc="training", **pace)
 
-        try:
+    def finished(run):
+        if not result.runs:
             save_text(out / "config.json", config.as_json())
-            char_rnn.run(config, progress=bar.update, finished=finished)
-        except KeyboardInterrupt:
-            bar.close()
-            return interrupted(result, out)
-    from minigrad import plot
+        save_run(run, out)
+        result.runs.append(run)
 
-    plot.save(char_rnn.figure(result), out / "demo.png")
+    try:
+        with bar:
+            char_rnn.run(config, progress=bar.update, finished=finished)
+        from minigrad import plot
+
+        plot.save(char_rnn.figure(result), out / "demo.png")
+    except KeyboardInterrupt:
+        bar.close()
+        print(f"Interrupted; {kept(result, out)}.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        raise Refusal(f"{error.filename or out} cannot be written ({error.strerror}); {kept(result, out)}") from None
+    except MemoryError:
+        if not result.runs and not was_there:
+            out.rmdir()
+        raise Refusal("the run does not fit into memory; give smaller --hidden, --batch, --seq-len or "
+                      f"--steps; {kept(result, out)}") from None
     print("\n".join(char_rnn.table(result)))
     print(char_rnn.verdict(result))
     print(f"Figure: {out / 'demo.png'}; traces (CSV) and config.json beside it.")
     return 0
 
 
-def interrupted(result, out):
-    """Say what was kept after Ctrl-C; return the exit status that shells use for it."""
+def kept(result, out):
+    """Say which runs are on the disk when the demonstration ends early."""
     names = ", ".join(run.name for run in result.runs)
-    kept = f"the traces of the finished runs are in {out}: {names}" if names else "no run was finished"
-    print(f"Interrupted; {kept}.", file=sys.stderr)
-    return 130
+    return f"the traces of the finished runs are in {out}: {names}" if names else "no run was finished"
 
 
 def save_run(run, out):

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 import tempfile
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ def whole(path, mode="w"):
         'all of it'
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}

@@ -48,7 +48,9 @@ def in_place(fn):
 
 def add_(self, other, alpha=1):
     """Rebind the tensor to itself + alpha * other."""
-    return change(self, np.add, other if alpha == 1 else alpha * other)
+    if alpha != 1:
+        other = alpha * (other if isinstance(other, Tensor) else np.asarray(other))
+    return change(self, np.add, other)
 
 
 def zero_(self):

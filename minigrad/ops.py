@@ -19,8 +19,9 @@ def relu(x):
 
 @primitive
 def sigmoid(x):
-    """Return 1 / (1 + exp(-x)), without overflow at either end."""
-    return 0.5 * np.tanh(0.5 * x) + 0.5
+    """Return 1 / (1 + exp(-x)), without overflow at either end, and exact down to 1e-308 for negative x."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
 
 
 @primitive

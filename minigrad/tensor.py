@@ -82,6 +82,9 @@ class Tensor(Node):
         array = np.asarray(array)
         if array.shape != self.shape:
             raise ValueError(f"an in-place change cannot turn shape {self.shape} into {array.shape}")
+        if not np.can_cast(array.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"an in-place change would turn {array.dtype} into {self.dtype} and lose what does not "
+                            f"fit; convert first, e.g. t = t.astype(float)")
         self._data = array if array.dtype == self.dtype else array.astype(self.dtype)
 
     @property
@@ -98,8 +101,8 @@ class Tensor(Node):
         array = value._data if isinstance(value, Tensor) else np.asarray(value)
         if array.shape != self.shape:
             raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {self.shape}")
-        keeps_graph = isinstance(value, Tensor) and value.requires_grad
-        self._grad = value if keeps_graph else result(np.array(array, dtype=self.dtype))
+        on_tape = isinstance(value, Tensor) and value.requires_grad and not value.is_leaf
+        self._grad = value.astype(self.dtype) if on_tape else result(np.array(array, dtype=self.dtype))
 
     @property
     def shape(self):
@@ -253,6 +256,9 @@ class Tensor(Node):
     def __le__(self, other): return apply(np.less_equal, self, other)
     def __gt__(self, other): return apply(np.greater, self, other)
     def __ge__(self, other): return apply(np.greater_equal, self, other)
+    def __and__(self, other): return apply(np.bitwise_and, self, other)
+    def __or__(self, other): return apply(np.bitwise_or, self, other)
+    def __invert__(self): return apply(np.invert, self)
     def __eq__(self, other): return NotImplemented if other is None else apply(np.equal, self, other)
     def __ne__(self, other): return NotImplemented if other is None else apply(np.not_equal, self, other)
     __hash__ = object.__hash__

@@ -9,6 +9,7 @@ so several seeds are run, and the verdict counts them.
 
 import functools
 import json
+import numbers
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -60,7 +61,7 @@ class Config:
     def __post_init__(self):
         for name in ("steps", "seq_len", "hidden", "batch", "seeds"):
             value = getattr(self, name)
-            if value != int(value) or value < 1:
+            if not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value}")
         if self.optimizer not in DEFAULT_LR:
             raise ValueError(f"optimizer must be one of {', '.join(DEFAULT_LR)}, not {self.optimizer!r}")
@@ -68,9 +69,9 @@ class Config:
             object.__setattr__(self, "lr", DEFAULT_LR[self.optimizer])
         for name in ("clip", "lr"):
             value = getattr(self, name)
-            if not 0 < value < float("inf"):
+            if not isinstance(value, numbers.Real) or not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be a finite number > 0, not {value}")
-        if not 0 <= self.rho < float("inf"):
+        if not isinstance(self.rho, numbers.Real) or not 0 <= self.rho < float("inf"):
             raise ValueError(f"rho must be a finite number >= 0, not {self.rho}")
         _ = self.task                        # refuses a text that is too short, before anything is run
 
@@ -124,9 +125,11 @@ class Run:
 
     @property
     def best(self):
-        """Smallest mean loss over any stretch of that length."""
+        """Smallest mean loss over any stretch of that length; NaN if each holds one."""
         width = min(TAIL, len(self.losses))
-        return float(np.min(np.convolve(self.losses, np.full(width, 1 / width), "valid")))
+        means = np.lib.stride_tricks.sliding_window_view(self.losses, width).mean(axis=1)
+        means = means[~np.isnan(means)]
+        return float(means.min()) if means.size else float("nan")
 
     @property
     def largest_norm(self):
@@ -135,8 +138,13 @@ class Run:
 
     @property
     def diverged(self):
-        """Whether it ended not finite, or no better than counting letters."""
-        return not self.final < self.bar
+        """Whether it ended no better than counting letters, having been better before or being worse than it began.
+
+        So a run that had no time to learn is not called diverged; one whose loss is not finite is.
+        """
+        if not np.isfinite(self.final):
+            return True
+        return bool(self.final >= self.bar and (self.best < self.bar or self.final >= self.losses[0]))
 
 
 @dataclass
@@ -272,8 +280,10 @@ def figure(result, seed=None):
                                   title=f"Gradient through time, ||dL/dh_t||, {kind} (seed {seed})")
         add_colorbar(image, list(axes[2]))
         name = {"sgd": "SGD", "adam": "Adam"}[config.optimizer]
-        fig.suptitle(f"A tanh RNN learns {config.source}: spectral radius {config.rho:g}, {name} with "
-                     f"lr {config.lr:g}, T = {config.seq_len}", fontsize=15)
+        # The default fonts have no Chinese, and a file name may hold what would be read as a formula.
+        source = config.source if config.source.isascii() else f"a text of {len(config.text)} characters"
+        fig.suptitle(f"A tanh RNN learns {source}: spectral radius {config.rho:g}, {name} with "
+                     f"lr {config.lr:g}, T = {config.seq_len}", fontsize=15, parse_math=False)
     return fig
 
 
@@ -289,7 +299,9 @@ def table(result):
                      f"{'yes' if r.diverged else 'no'}")
     bars = ", ".join(f"{name} {value:.3f}" for name, value in result.config.references.items())
     lines.append(f"Loss in nats per character, means over {min(TAIL, result.config.steps)} updates; for comparison: "
-                 f"{bars}. Diverged: ends no better than counting letters.")
+                 f"{bars}.")
+    lines.append("Diverged: ends no better than counting letters, having been better before or being worse than at "
+                 "first.")
     return lines
 
 
@@ -302,7 +314,10 @@ def verdict(result):
         return f"Verdict: {counts}; nothing to compare yet."
     share = h["share_clipped"]
     acted = f"it acted on {share:.0%} of the steps"
-    if share == 0:
+    finite = all(np.isfinite(r.largest_norm) for r in result.of(True))
+    if share == 0 and not finite:
+        said = "the gradients were not finite, and a clip does not mend that"
+    elif share == 0:
         said = "the threshold was never reached, so clipping did nothing here"
     elif h["plain_diverged"] > h["clip_diverged"]:
         said = f"clipping helped ({acted})"

@@ -27,21 +27,28 @@ def constant_(p, value):
 
 def xavier_normal_(p, gain=1.0, rng=None):
     """Fill a weight (out, in) with N(0, gain^2 2 / (in + out)) (Glorot and Bengio 2010)."""
-    return normal_(p, 0.0, gain * math.sqrt(2.0 / sum(p.shape)), rng)
+    return normal_(p, 0.0, gain * math.sqrt(2.0 / sum(matrix(p))), rng)
 
 
 def kaiming_normal_(p, gain=2 ** 0.5, rng=None):
     """Fill a weight (out, in) with N(0, gain^2 / in); the default gain is the one for ReLU (He et al. 2015)."""
-    return normal_(p, 0.0, gain / math.sqrt(p.shape[1]), rng)
+    return normal_(p, 0.0, gain / math.sqrt(matrix(p)[1]), rng)
 
 
 def orthogonal_(p, gain=1.0, rng=None):
     """Fill a matrix with gain times rows (or columns) of length 1 at right angles, uniformly (Saxe et al. 2014)."""
-    rows, columns = p.shape
+    rows, columns = matrix(p)
     q, r = np.linalg.qr(generator(rng).normal(size=(max(rows, columns), min(rows, columns))))
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)             # makes the distribution uniform
     p.data = gain * (q if rows >= columns else q.T)
     return p
+
+
+def matrix(p):
+    """Return the shape (out, in) of a weight, or say that it is none."""
+    if len(p.shape) != 2:
+        raise ValueError(f"a parameter of shape {p.shape} has no fan-in and fan-out; this draws matrices (out, in)")
+    return p.shape
 
 
 def spectral_radius_(p, rho, rng=None):

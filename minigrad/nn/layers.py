@@ -76,7 +76,11 @@ class RNNCell(Module):
         """Return the next state (batch, hidden) for x (batch, input) and the state h, zeros by default."""
         if h is None:
             h = np.zeros((*x.shape[:-1], self.weight_hh.shape[0]), self.weight_hh.dtype)
-        a = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh)
+        from_input, from_state = F.linear(x, self.weight_ih, self.bias_ih), F.linear(h, self.weight_hh, self.bias_hh)
+        if from_input.shape != from_state.shape:
+            raise ValueError(f"RNNCell: x of shape {x.shape} and state of shape {h.shape} are not of one batch: their "
+                             f"images have shapes {from_input.shape} and {from_state.shape}")
+        a = from_input + from_state
         return F.tanh(a) if self.nonlinearity == "tanh" else F.relu(a)
 
     def extra_repr(self):
@@ -112,7 +116,8 @@ class Sequential(Module):
         return sum(1 for _ in self.named_children())
 
     def __getitem__(self, index):
-        return [module for _, module in self.named_children()][index]
+        chosen = [module for _, module in self.named_children()][index]
+        return Sequential(*chosen) if isinstance(index, slice) else chosen
 
 
 class Tanh(Module):

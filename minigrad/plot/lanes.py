@@ -10,9 +10,9 @@ from minigrad.plot.style import GREY
 HEIGHT = 0.09
 """Height of a lane, as a part of the finite range (in decades)."""
 
-LIMIT = 200
-"""The finite range ends at 10**+-LIMIT, so that three lanes beside it are still floats; what lies beyond is drawn at
-its edge."""
+LIMIT, LIMIT_BESIDE_LANES = 300, 200
+"""The finite range ends at 10**+-LIMIT, earlier where lanes must find room beside it, so that the whole axis can be
+written in floats; what lies beyond is drawn at its edge."""
 
 
 class Lanes:
@@ -34,12 +34,14 @@ class Lanes:
         values = np.concatenate([np.ravel(np.asarray(a, dtype=float)) for a in arrays]) if arrays else np.zeros(0)
         finite = values[np.isfinite(values) & (values > 0)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.1, 10.0)
-        low, high = (max(-LIMIT, min(LIMIT, math.log10(v))) for v in (low, high))
+        zero, above = (values == 0).any(), not np.isfinite(values).all()
+        floor, ceiling = -(LIMIT_BESIDE_LANES if zero else LIMIT), LIMIT_BESIDE_LANES if above else LIMIT
+        low, high = (max(floor, min(ceiling, math.log10(v))) for v in (low, high))
         middle, half = (low + high) / 2, max(0.5, (high - low) / 2)       # at least a decade
-        self.low, self.high = middle - 1.06 * half, middle + 1.06 * half
+        self.low, self.high = middle - 1.02 * half, middle + 1.02 * half
         self.step = HEIGHT * (self.high - self.low)
         self.names, self.centres = [], {}
-        if (values == 0).any():
+        if zero:
             self._add("0", self.low - 0.6 * self.step)
         top = self.high + 0.6 * self.step
         for name, there in (("inf", np.isposinf(values).any()), ("NaN", np.isnan(values).any())):
@@ -73,10 +75,16 @@ class Lanes:
     def dress(self, ax):
         """Make an axis logarithmic, with the lanes shaded and named."""
         ax.set_yscale("log")
-        if self.high - self.low < 2.5:                        # few powers of ten in sight: number 2 and 5 as well
+        span = self.high - self.low
+        if span < 2.5:                                        # few powers of ten in sight: number 2 and 5 as well
             ax.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
             ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
             ax.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        else:                                                 # powers of ten, and none outside the finite range
+            stride = math.ceil(span / 7)
+            exponents = range(math.ceil(self.low / stride) * stride, math.floor(self.high) + 1, stride)
+            ax.yaxis.set_major_locator(mpl.ticker.FixedLocator([10.0 ** e for e in exponents]))
+            ax.yaxis.set_minor_locator(mpl.ticker.NullLocator())
         bottom = self.low - (1.2 * self.step if "0" in self.names else 0)
         top = self.high + (0.2 + len(set(self.names) - {"0"})) * self.step if set(self.names) - {"0"} else self.high
         ax.set_ylim(10.0 ** bottom, 10.0 ** top)

@@ -61,10 +61,12 @@ def line(ax, lanes, x, y, colour, label, zorder):
 def before_after(trace, stage=None):
     """Return as arrays what :func:`norms` draws: step, before, after, threshold, clipped; and whether a clip is there.
 
-    Held steps have nothing after the clip and are left out of it.
+    A step that stopped at this stage is shown after it with the norm that came in.
     """
     chosen = trace.clip_stage() if stage is None else stage
     rows = trace.select(stage=0 if chosen is None else chosen)
+    if not rows and len(trace):
+        raise ValueError(f"the trace has no stage {stage!r}; its stages are {', '.join(trace.hooks())}, counted from 0")
     if not rows:
         raise ValueError("the trace is empty: attach it to an optimizer, optim.SGD(..., trace=trace), and take a step")
 

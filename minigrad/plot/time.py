@@ -36,7 +36,7 @@ def time_map(values, ax=None, *, limits=None, title=None, colorbar=True):
     low, high = limits or finite_limits(values)
     bottom, top = np.log10(low), np.log10(high)
     with np.errstate(divide="ignore"):
-        logs = np.log10(values)
+        logs = np.clip(np.log10(values), bottom, top)       # shared limits may leave some out: to the nearest colour
     logs[values == 0], logs[np.isposinf(values)] = bottom - 1, top + 1       # infinities themselves would be masked
     with styled():
         cmap = mpl.colormaps["viridis"].with_extremes(under=ZERO, over=INFINITE, bad=MISSING)
@@ -68,5 +68,5 @@ def finite_limits(*arrays):
         return 0.1, 1.0
     low, high = float(values.min()), float(values.max())
     if high < 10 * low:
-        low, high = max(low / 10 ** 0.5, sys.float_info.min), min(high * 10 ** 0.5, sys.float_info.max)
+        low, high = max(low / 10 ** 0.5, 5e-324), min(high * 10 ** 0.5, sys.float_info.max)
     return low, high

@@ -41,4 +41,5 @@ respell(np.shape, lambda x: x.shape)
 respell(np.ndim, lambda x: x.ndim)
 respell(np.size, lambda x: x.size)
 respell(np.stack, lambda arrays, axis=0: ops.stack(*arrays, axis=axis))
-respell(np.concatenate, lambda arrays, axis=0: ops.concatenate(*arrays, axis=axis))
+respell(np.concatenate, lambda arrays, axis=0: ops.concatenate(
+    *(arrays if axis is not None else [np.reshape(a, (-1,)) for a in arrays]), axis=axis or 0))

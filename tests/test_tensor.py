@@ -1,0 +1,546 @@
+"""Tensor: it speaks NumPy on either side of every operator, refuses what would lose a gradient, and takes gradients."""
+
+import operator
+import threading
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import ops
+
+
+def leaf(values=(1.0, 2.0, 4.0), dtype=None):
+    return mg.tensor(np.array(values), dtype, requires_grad=True)
+
+
+def raises_naming(error, *ways_out):
+    """Expect an error whose text names each of the ways out."""
+    return pytest.raises(error, match="".join(rf"(?=[\s\S]*{way})" for way in ways_out))
+
+
+# ------------------------------------------------------------------------------------ operators, either side
+
+OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow,
+             operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
+OTHERS = {"int": 2, "float": 2.0, "bool": True, "np.float64": np.float64(2), "np.float32": np.float32(2),
+          "np.int64": np.int64(2), "np.bool": np.True_, "0-d array": np.array(2.0), "0-d int array": np.array(2)}
+by_name = pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
+
+
+@by_name
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_number_on_either_side_leaves_the_dtype_alone(op, other, dtype):
+    """A Python number, a NumPy scalar and an array without axes are one thing: a number."""
+    t, number = leaf(dtype=dtype), other.item() if hasattr(other, "item") else other
+    for got, expected in ((op(t, other), op(t.data, number)), (op(other, t), op(number, t.data))):
+        assert isinstance(got, mg.Tensor)
+        assert got.dtype == expected.dtype == (bool if expected.dtype == bool else dtype)
+        np.testing.assert_array_equal(got.data, expected)
+        if got.dtype != bool:
+            assert mg.grad(got.sum(), t).dtype == dtype
+
+
+@by_name
+@pytest.mark.parametrize("kind", [np.asarray, list, mg.tensor, leaf], ids=["array", "list", "tensor", "leaf"])
+def test_arrays_lists_and_tensors_on_either_side(op, kind):
+    t, values = leaf(), np.array([2.0, 2.0, 0.5])
+    for got, expected in ((op(t, kind(values)), op(t.data, values)), (op(kind(values), t), op(values, t.data))):
+        assert isinstance(got, mg.Tensor)
+        np.testing.assert_array_equal(got.data, expected)
+        assert got.requires_grad == (expected.dtype != bool)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, list, mg.tensor], ids=["array", "list", "tensor"])
+def test_matrix_products_on_either_side(kind):
+    t, values = leaf(np.eye(2) + 1), np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal((t @ kind(values)).data, t.data @ values)
+    np.testing.assert_array_equal((kind(values) @ t).data, values @ t.data)
+    np.testing.assert_array_equal(mg.grad((kind(values) @ t).sum(), t).data, values.T @ np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("op", [operator.pow, operator.matmul], ids=lambda op: op.__name__)
+def test_a_tuple_is_a_list_or_is_refused_at_once(op):
+    t = leaf()
+    try:
+        y = op(t, (1.0, 2.0, 3.0))
+    except TypeError:
+        return
+    np.testing.assert_array_equal(mg.grad(y.sum(), t).data, mg.grad(op(t, [1.0, 2.0, 3.0]).sum(), t).data)
+
+
+def test_concatenate_of_everything_is_differentiated_or_refused_at_once():
+    t = leaf()
+    try:
+        y = np.concatenate([t, 2.0 * t], axis=None)
+    except TypeError:
+        return
+    assert mg.grad(y.sum(), t).tolist() == [3.0, 3.0, 3.0]
+
+
+def test_two_dtypes_meet_as_in_numpy_and_each_gradient_keeps_its_own():
+    a, b = leaf(dtype="float32"), leaf(dtype="float64")
+    y = a * b
+    assert y.dtype == "float64"
+    assert [g.dtype for g in mg.grad(y.sum(), [a, b])] == ["float32", "float64"]
+
+
+def test_unary_operators():
+    t = leaf([1.0, -2.0])
+    for got, expected in ((-t, [-1, 2]), (+t, [1, -2]), (abs(t), [1, 2])):
+        assert got.tolist() == expected
+        assert got.requires_grad
+
+
+SAME = ["tanh", "exp", "log", "sqrt", "square", "sin", "cos", "abs", "sign", "sum", "mean", "max", "min", "transpose"]
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_numpys_function_and_the_method_are_one_thing(name):
+    t = leaf()
+    by_numpy, by_method = getattr(np, name)(t), getattr(t, name)()
+    assert by_numpy._fn is by_method._fn
+    np.testing.assert_array_equal(by_numpy.data, by_method.data)
+    np.testing.assert_array_equal(by_numpy.data, getattr(np, name)(t.data))
+
+
+def test_minigrads_functions_are_numpys():
+    assert mg.tanh is np.tanh
+    assert mg.relu(leaf([-1.0, 2.0])).tolist() == leaf([-1.0, 2.0]).relu().tolist() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_stack_concatenate_and_where_of_tensors_arrays_and_lists(axis):
+    a, b, c = leaf([[1.0, 2.0]]), np.array([[3.0, 4.0]]), [[5.0, 6.0]]
+    for fn in (np.stack, np.concatenate):
+        got, expected = fn([a, b, c], axis=axis), fn([a.data, b, c], axis=axis)
+        np.testing.assert_array_equal(got.data, expected)
+        np.testing.assert_array_equal(mg.grad(got.sum(), a).data, np.ones((1, 2)))
+    assert np.where(a > 1, a, b).tolist() == [[3.0, 2.0]]
+
+
+# ---------------------------------------------------------------------------------------------- refusals
+
+def in_place_into_an_array(t):
+    a = np.ones(3)
+    a += t
+
+
+REFUSED = [     # name, call, ways out that the error names
+    ("a += t", in_place_into_an_array, ["a = a \\+ t", r"t\.detach\(\)"]),
+    ("np.add(out=)", lambda t: np.add(t, 1, out=np.zeros(3)), [r"np\.add", r"t\.detach\(\)"]),
+    ("np.sum(out=)", lambda t: np.sum(t, out=np.zeros(())), [r"np\.sum", "'out'", r"t\.detach\(\)"]),
+    ("np.sum(where=)", lambda t: np.sum(t, where=np.array([True, False, True])), ["'where'", r"t\.detach\(\)"]),
+    ("np.tanh(where=)", lambda t: np.tanh(t, where=np.array([True] * 3)), [r"np\.tanh", "keywords", r"t\.detach\(\)"]),
+    ("np.tanh(dtype=)", lambda t: np.tanh(t, dtype="float32"), [r"np\.tanh", r"t\.detach\(\)", r"t\.data"]),
+    ("np.add.reduce", np.add.reduce, [r"np\.add\.reduce", r"t\.detach\(\)", r"t\.data"]),
+    ("np.multiply.outer", lambda t: np.multiply.outer(t, t), [r"np\.multiply\.outer", r"t\.detach\(\)"]),
+    ("np.add.at", lambda t: np.add.at(np.zeros(3), [0, 1, 2], t), [r"np\.add\.at", r"t\.detach\(\)"]),
+    ("np.asarray", np.asarray, [r"t\.detach\(\)", r"t\.data"]),
+    ("np.array", lambda t: np.array(t), [r"t\.detach\(\)", r"t\.data"]),
+    ("np.array of a list", lambda t: np.array([t[0], t[1]]), [r"t\.detach\(\)", r"t\.data"]),
+    ("t.numpy()", lambda t: t.numpy(), [r"t\.detach\(\)", r"t\.data"]),
+    ("a[:] = t", lambda t: operator.setitem(np.zeros(3), slice(None), t), [r"t\.detach\(\)", r"t\.data"]),
+    ("a rule that is not there", np.arctan, [r"np\.arctan", r"mg\.defvjp", r"t\.detach\(\)", r"t\.data"]),
+    ("a function unknown", lambda t: np.interp(t, [0, 1], [0, 1]), [r"np\.interp", r"mg\.defvjp", r"t\.detach\(\)"]),
+    ("a tensor by keyword", lambda t: ops.linear(t, np.ones((3, 3)), bias=t), ["linear", "`bias` by position"]),
+    ("a string", lambda t: t + "1", ["add"]),
+    ("a complex number", lambda t: t * 1j, [r"np\.multiply", "complex", "a number, an array or a tensor"]),
+    ("a complex array", lambda t: t * np.ones(3, complex), [r"np\.multiply", "complex", "real numbers"]),
+    ("an object array", lambda t: np.array([1, None, 2]) * t, [r"np\.multiply", "object", "real numbers"]),
+    ("a set", lambda t: t * {1}, [r"np\.multiply", "set", "a number, an array or a tensor"]),
+]
+
+
+@pytest.mark.parametrize(("call", "ways_out"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_what_would_lose_a_gradient_is_refused(call, ways_out):
+    """A TypeError names the function, where it knows it, and the way out; nothing has been written."""
+    t = leaf()
+    with raises_naming(TypeError, *ways_out):
+        call(t)
+    assert t.tolist() == [1.0, 2.0, 4.0]
+
+
+def test_a_refused_change_leaves_the_array_as_it_was():
+    a, t = np.zeros(3), leaf()
+    for change in (np.add, np.multiply, lambda a, t, out: np.copyto(out, t), lambda a, t, out: np.max(t, out=out[0])):
+        with pytest.raises(TypeError):
+            change(a, t, out=a)
+    assert not a.any()
+
+
+@pytest.mark.parametrize("t", [leaf(2.0), leaf([2.0])], ids=["0-d", "one element"])
+def test_storing_into_an_element_is_refused(t):
+    """NumPy turns the TypeError into a ValueError that is chained from it; the cause names the way out."""
+    a = np.zeros(3)
+    with pytest.raises(ValueError, match="array element") as caught:
+        a[1] = t
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert "np.stack" in str(caught.value.__cause__)
+    assert "t.item()" in str(caught.value.__cause__)
+    assert not a.any()
+    a[1] = t.item()
+    a[2] = t.detach().item()
+    assert a.tolist() == [0, 2, 2]
+
+
+def test_a_number_may_be_asked_for_outright():
+    t = leaf(2.5)
+    assert (float(t), int(t), bool(t), t.item(), f"{t:.2f}") == (2.5, 2, True, 2.5, "2.50")
+    stored = {}
+    stored["loss"] = float(t)
+    assert stored == {"loss": 2.5}
+
+
+@pytest.mark.parametrize("data", ["abc", ["a", "b"], None, 1j, [object()], np.array(["2020-01-01"], "datetime64[D]")])
+def test_a_tensor_holds_real_numbers(data):
+    with raises_naming(TypeError, "real numbers", "convert the data first"):
+        mg.tensor(data)
+
+
+@pytest.mark.parametrize("data", [1, [1, 2], True, np.ones(2, "uint8")])
+def test_whole_numbers_require_no_gradient(data):
+    t = mg.tensor(data)
+    for ask in (lambda: mg.tensor(data, requires_grad=True), t.requires_grad_):
+        with raises_naming(TypeError, "floating-point", "dtype=float"):
+            ask()
+    assert mg.tensor(data, float, requires_grad=True).dtype == "float64"
+
+
+def test_whole_numbers_require_no_gradient_by_attribute_either():
+    t = mg.tensor([1, 2])
+    with pytest.raises(TypeError):
+        t.requires_grad = True
+
+
+def test_a_cast_to_whole_numbers_has_no_gradient():
+    """It is flat like floor, or refused; it is not the identity with a gradient rounded to zero."""
+    t = leaf([1.5, 2.5])
+    assert not t.astype(int).requires_grad
+
+
+# ----------------------------------------------------------- without a gradient, a tensor is an array to NumPy
+
+PLAIN = [
+    ("np.add.reduce", np.add.reduce), ("np.asarray", np.asarray), ("np.median", np.median), ("np.sort", np.sort),
+    ("np.linalg.svd", lambda t: np.linalg.svd(t)[1]), ("np.einsum", lambda t: np.einsum("ij->j", t)),
+    ("np.clip", lambda t: np.clip(t, 0, 2)), ("np.vstack", lambda t: np.vstack([t, t])), ("np.arctan", np.arctan),
+    ("np.percentile", lambda t: np.percentile(t, 30)), ("np.tanh(dtype=)", lambda t: np.tanh(t, dtype="float32")),
+    ("np.add(out=)", lambda t: np.add(t, 1, out=np.zeros((2, 2)))), ("np.nonzero", lambda t: np.nonzero(t > 1)[0]),
+    ("np.where(c)", lambda t: np.where(t > 1)[0]), ("np.argmax", lambda t: np.argmax(t, axis=1)),
+    ("np.linalg.norm", np.linalg.norm), ("np.outer", lambda t: np.outer(t, t)), ("np.dot", lambda t: np.dot(t, t)),
+    ("array of a list", lambda t: np.array([t[0], t[1]])), ("np.histogram", lambda t: np.histogram(t, bins=3)[0]),
+    ("np.sum(dtype=)", lambda t: np.sum(t, dtype="float32")), ("np.max(initial=)", lambda t: np.max(t, initial=9.0)),
+    ("np.reshape(order=)", lambda t: np.reshape(t, (4,), order="F")), ("np.size(axis)", lambda t: np.size(t, 0)),
+    ("np.mean(where=)", lambda t: np.mean(t, where=np.array([True, False]))),
+    ("np.concatenate(dtype=)", lambda t: np.concatenate([t, t], dtype="float32")),
+]
+
+
+@pytest.mark.parametrize("f", [p[1] for p in PLAIN], ids=[p[0] for p in PLAIN])
+def test_a_tensor_without_a_gradient_is_an_array_to_every_function(f):
+    values = np.array([[1.0, 3.0], [2.0, 0.5]])
+    np.testing.assert_array_equal(np.asarray(f(mg.tensor(values))), f(values), strict=True)
+
+
+def test_it_may_be_stored_into_arrays_and_never_lends_its_own():
+    t, a = mg.tensor([1.0, 2.0, 4.0]), np.zeros(3)
+    a += t
+    a[0] = t[2]
+    a[1:] = t[1:]
+    assert a.tolist() == [4, 2, 4]
+    mine = t.numpy()
+    mine[:] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        np.asarray(t)[0] = 0
+    assert t.tolist() == [1, 2, 4]
+
+
+# --------------------------------------------------------------------------------------------- Python's protocols
+
+def test_indexing_length_iteration_and_text():
+    t = leaf(np.arange(6.0).reshape(2, 3))
+    assert (len(t), t.shape, t.ndim, t.size) == (2, (2, 3), 2, 6)
+    assert [row.tolist() for row in t] == [[0, 1, 2], [3, 4, 5]]
+    assert repr(leaf([1.0])) == "tensor([1.], requires_grad=True)"
+    assert repr(leaf([1.0]) * 2) == "tensor([2.], made by np.multiply)"
+    assert repr(leaf([1.0], "float32").detach()) == "tensor([1.], dtype=float32)"
+    for protocol in (len, list):
+        with pytest.raises(TypeError, match="no axes"):
+            protocol(leaf(1.0))
+    assert {t: 1}[t] == 1
+    assert (t == None) is False         # noqa: E711
+    assert (t != None) is True          # noqa: E711
+
+
+INDICES = [0, -1, slice(None, None, -1), (1, 2), (slice(None), 1), None, Ellipsis, [1, 0, 1], [],
+           np.array([True, False]), (np.array([0, 1]), [2, 2]), np.int64(1), (np.int64(1), slice(1)),
+           mg.tensor([1, 1]), mg.tensor([False, True])]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_any_index_of_numpys(index):
+    """The value is NumPy's, and the gradient counts how often each element was picked."""
+    values = np.arange(6.0).reshape(2, 3)
+    t, plain = leaf(values), index.data if isinstance(index, mg.Tensor) else index
+    picked = t[index]
+    np.testing.assert_array_equal(picked.data, values[plain])
+    picks = np.arange(6).reshape(2, 3)[plain].ravel()
+    assert mg.grad(picked.sum(), t).tolist() == np.bincount(picks, minlength=6).reshape(2, 3).tolist()
+
+
+# ---------------------------------------------------------------------------------------- backward and grad
+
+def test_backward_accumulates_exactly():
+    """Two backwards give exactly twice one; three graphs add up; the Tensor in .grad stays the same one."""
+    t = leaf([0.1, 0.2, 0.7])
+    loss = (np.tanh(t) * t).sum()
+    loss.backward(retain_graph=True)
+    once, held = t.grad.data, t.grad
+    loss.backward()
+    np.testing.assert_array_equal(t.grad.data, 2 * once)
+    assert t.grad is held
+    (t * 3.0).sum().backward()
+    np.testing.assert_array_equal(t.grad.data, 2 * once + 3.0)
+
+
+@pytest.mark.parametrize("call", [lambda y, x: y.backward(), mg.grad])
+def test_a_freed_graph_names_both_cures(call):
+    """The error names retain_graph and detach, and leaves .grad as it was, even of leaves that are not freed."""
+    x, w = leaf(), leaf()
+    hidden = x * x
+    hidden.sum().backward()
+    before = x.grad.data
+    with raises_naming(RuntimeError, "retain_graph=True", r"h = h\.detach\(\)"):
+        call((hidden * w).sum(), w)
+    assert x.grad.data is before
+    assert w.grad is None
+    (hidden.detach() * w).sum().backward()
+    assert w.grad.tolist() == [1, 4, 16]
+
+
+def test_backward_takes_a_cotangent():
+    for gradient in (np.array([1.0, 0.0, -1.0]), mg.tensor([1, 0, -1]), [1, 0, -1]):
+        t = leaf(dtype="float32")
+        (t * t).backward(gradient)
+        assert (t.grad.tolist(), t.grad.dtype) == ([2, 0, -8], "float32")
+
+
+@pytest.mark.parametrize(("call", "error", "text"), [
+    (lambda t: (t * t).backward(), RuntimeError, r"shape \(3,\).*\.sum\(\) or \.mean\(\)"),
+    (lambda t: (t * t).backward(np.ones(2)), ValueError, r"shape \(2,\) for a tensor of shape \(3,\)"),
+    (lambda t: t.detach().sum().backward(), RuntimeError, "does not require a gradient"),
+    (lambda t: mg.grad(t.sum(), t.detach()), RuntimeError, r"xs\[0\] is no tensor that requires a gradient"),
+    (lambda t: mg.grad(t.sum(), [t, 1.0]), RuntimeError, r"xs\[1\] is no tensor that requires a gradient"),
+    (lambda t: mg.grad(t.sum(), [t, leaf()]), RuntimeError, r"does not depend on xs\[1\].*allow_unused=True"),
+    (lambda t: mg.grad(1.0, t), TypeError, "a gradient starts from a Tensor, not from float"),
+])
+def test_what_has_no_gradient_to_take_says_why(call, error, text):
+    t = leaf()
+    with pytest.raises(error, match=text):
+        call(t)
+    assert t.grad is None
+
+
+def test_create_graph_makes_gradients_of_any_order():
+    x = leaf(1.5)
+    y, expected = np.sin(x), [np.sin, np.cos, lambda v: -np.sin(v), lambda v: -np.cos(v), np.sin]
+    for f in expected:
+        assert y.item() == pytest.approx(f(1.5), rel=1e-14)
+        y = mg.grad(y, x, create_graph=True)
+
+
+def test_backward_with_create_graph_makes_a_gradient_that_can_be_differentiated():
+    x = leaf(3.0)
+    (x ** 3).backward(create_graph=True)
+    slope, x.grad = x.grad, None
+    assert (slope.item(), slope.requires_grad) == (27.0, True)
+    slope.backward()
+    assert x.grad.item() == 18.0
+
+
+def test_grad_of_leaves_and_results_some_of_which_lead_to_others():
+    """xs may hold x, h(x) and y(h, x) itself, in any order; every .grad is left alone."""
+    x, unused = leaf(2.0), leaf(1.0)
+    h = x * x
+    y = h * x
+    gs = mg.grad(y, [h, unused, x, y, x], allow_unused=True)
+    assert [None if g is None else g.item() for g in gs] == [2.0, None, 12.0, 1.0, 12.0]
+    assert x.grad is None
+    assert h.grad is None
+    assert isinstance(mg.grad(x * x, x), mg.Tensor)
+    assert isinstance(mg.grad(x * x, [x]), tuple)
+
+
+@pytest.mark.parametrize("rest", [lambda h, gh, x, z: mg.grad(h, x, gh), lambda h, gh, x, z: mg.grad(z, x)])
+def test_grad_frees_only_what_it_went_through(rest):
+    """A backward pass may be made in two pieces: first down to h, then from h on."""
+    x = leaf(2.0)
+    h = x * x
+    z = x * 3.0
+    gh = mg.grad(h * z, h)
+    assert rest(h, gh, x, z).item() in (24.0, 3.0)
+
+
+def test_retain_grad_keeps_the_gradient_of_a_result():
+    x = leaf(2.0)
+    h = x * x
+    h.retain_grad()
+    unkept = h * 3.0
+    unkept.backward(retain_graph=True)
+    assert (h.grad.item(), unkept.grad) == (3.0, None)
+    unkept.backward()
+    assert (h.grad.item(), x.grad.item()) == (6.0, 24.0)
+
+
+# ------------------------------------------------------------------------------------------ no_grad and detach
+
+def test_no_grad_as_a_context_a_decorator_and_nested():
+    x = leaf()
+
+    @mg.no_grad()
+    def evaluate():
+        return (x * x).requires_grad
+
+    with mg.no_grad() as outer:
+        assert not (x * x).requires_grad
+        with mg.enable_grad():
+            assert (x * x).requires_grad
+            assert evaluate() is False
+            assert mg.is_grad_enabled()
+        with outer:
+            assert not mg.is_grad_enabled()
+        assert not mg.is_grad_enabled()
+    assert mg.is_grad_enabled()
+    with pytest.raises(ZeroDivisionError), mg.no_grad():
+        _ = 1 / 0
+    assert (x * x).requires_grad
+
+
+def in_a_thread(fn):
+    """Run a function in a thread of its own and return what it returned."""
+    out = []
+    thread = threading.Thread(target=lambda: out.append(fn()))
+    thread.start()
+    thread.join()
+    return out[0]
+
+
+def test_no_grad_holds_for_its_own_thread():
+    """Evaluating in one thread does not stop another's training, nor the other way round."""
+    x = leaf()
+    with mg.no_grad():
+        assert in_a_thread(lambda: (x * x).requires_grad)
+        assert in_a_thread(lambda: mg.grad((x * x).sum(), x).tolist()) == [2, 4, 8]
+        assert not mg.is_grad_enabled()
+
+    def other():
+        with mg.no_grad():
+            return in_a_thread(mg.is_grad_enabled), mg.is_grad_enabled()
+
+    assert in_a_thread(other) == (True, False)
+    assert mg.is_grad_enabled()
+
+
+def test_a_decorated_function_may_run_in_two_threads_at_once():
+    """The one that came first leaves first; neither disturbs the other's mode."""
+    came, left = {1: threading.Event(), 2: threading.Event()}, threading.Event()
+    results = {}
+
+    @mg.no_grad()
+    def evaluate(number):
+        came[number].set()
+        assert (came[2] if number == 1 else left).wait(10)
+        return mg.is_grad_enabled()
+
+    def run(number):
+        try:
+            results[number] = evaluate(number), mg.is_grad_enabled()
+        except Exception as error:
+            results[number] = error
+        finally:
+            left.set()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in (1, 2)]
+    threads[0].start()
+    assert came[1].wait(10)
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    assert results == {1: (False, True), 2: (False, True)}
+
+
+def test_detach_cuts_off_without_a_copy():
+    x = leaf()
+    d = (x * x).detach()
+    assert (d.requires_grad, d.is_leaf, d.tolist()) == (False, True, [1, 4, 16])
+    assert mg.grad((d * x).sum(), x).tolist() == [1, 4, 16]
+    assert np.shares_memory(x.detach().data, x.data)
+    d += 1.0
+    assert x.tolist() == [1, 2, 4]
+
+
+# ------------------------------------------------------------------------------------------------------ hooks
+
+def test_hooks_see_the_complete_cotangent_once_in_the_order_of_registration():
+    """A node with three consumers fires once, with the sum; newer tensors fire before older ones, leaves last."""
+    x, calls = leaf(2.0), []
+    h = x * x
+    for node, name in ((x, "x"), (h, "h first"), (h, "h second")):
+        node.register_hook(lambda g, name=name: calls.append((name, g.item())))
+    y = h + 2.0 * h + h * x
+    y.register_hook(lambda g: calls.append(("y", g.item())))
+    y.backward()
+    assert calls == [("y", 1.0), ("h first", 5.0), ("h second", 5.0), ("x", 24.0)]
+    assert x.grad.item() == 24.0
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_what_a_hook_returns_takes_the_place_of_the_cotangent(create_graph):
+    """The next hook gets it, the parents get it, and a leaf's hook decides what is added to .grad."""
+    x, seen = leaf(2.0, "float32"), []
+    h = x * x
+    h.register_hook(lambda g: g * 10)
+    h.register_hook(lambda g: np.asarray(g.item() + 1.0))
+    h.register_hook(lambda g: seen.append((type(g), g.dtype, g.item())))
+    x.register_hook(lambda g: -g)
+    h.backward(create_graph=create_graph)
+    assert seen == [(mg.Tensor, "float32", 11.0)]
+    assert (x.grad.item(), x.grad.dtype) == (-44.0, "float32")
+
+
+def test_a_hook_is_taken_out_by_its_handle():
+    x = leaf(2.0)
+    kept, removed = x.register_hook(lambda g: g + 1), x.register_hook(lambda g: g * 100)
+    removed.remove()
+    removed.remove()
+    assert mg.grad(x * x, x).item() == 5.0
+    with kept:
+        assert mg.grad(x * x, x).item() == 5.0
+    assert mg.grad(x * x, x).item() == 4.0
+
+
+@pytest.mark.parametrize(("hook", "error", "text"), [
+    (lambda g: np.ones(2), ValueError, r"shape \(2,\) for a tensor of shape \(3,\)"),
+    (lambda g: g.sum(), ValueError, r"shape \(\) for a tensor of shape \(3,\)"),
+    (lambda g: 1 / 0, ZeroDivisionError, "division"),
+])
+def test_an_error_in_a_hook_leaves_every_grad_as_it_was(hook, error, text):
+    """Gradients are put in place last: neither the leaf that was done nor the one still to come has changed."""
+    old, new = leaf(), leaf()
+    new.grad = [1, 1, 1]
+    old.register_hook(hook)
+    with pytest.raises(error, match=text):
+        (old * new * new).sum().backward()
+    assert old.grad is None
+    assert new.grad.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("call", "error"), [
+    (lambda t: t.register_hook("print"), TypeError), (lambda t: t.detach().register_hook(print), RuntimeError),
+    (lambda t: t.detach().retain_grad(), RuntimeError), (lambda t: (t * 2).requires_grad_(False), RuntimeError),
+])
+def test_what_can_never_fire_is_refused(call, error):
+    with pytest.raises(error):
+        call(leaf())
