@@ -15,7 +15,7 @@ from minigrad.engine import defconstant, defvjp, primitive, respell
 from minigrad.gradcheck import gradcheck
 from minigrad.gradient import grad
 from minigrad.ops import log_softmax, relu, sigmoid
-from minigrad.random import manual_seed
+from minigrad.seeding import manual_seed
 from minigrad.recording import enable_grad, is_grad_enabled, no_grad
 from minigrad.tensor import Tensor, tensor
 from minigrad.trace import NormTrace
@@ -29,8 +29,9 @@ __all__ = [
     "where",
 ]
 
-LATER = ("plot", "experiments", "tasks")
-"""Parts that are imported when they are first asked for: they bring Matplotlib or the standard library's text."""
+LATER = ("check", "experiments", "plot", "tasks")
+"""Parts that are imported when they are first asked for: only the command line, pictures and notebooks
+need them."""
 
 
 def __getattr__(name):

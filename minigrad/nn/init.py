@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minigrad.random import generator
+from minigrad.seeding import generator
 
 
 def uniform_(p, low=0.0, high=1.0, rng=None):

@@ -178,6 +178,7 @@ class Optimizer:
         bad = [name for name, g in grads.items() if g is not None and not np.isfinite(g).all()]
         if bad:
             self._warned = True
+            bad[3:] = [f"{len(bad) - 3} more"] if len(bad) > 3 else []
             warnings.warn(f"the gradient is not finite at update {self.updates}, in {', '.join(bad)}, and may spoil "
                           f"these parameters for good. Put hooks.NonFinite('raise' | 'skip' | 'zero' | 'propagate') "
                           f"first in hooks=[...] to say what should happen", RuntimeWarning, stacklevel=4)
