@@ -15,8 +15,8 @@ from minigrad.engine import defconstant, defvjp, primitive, respell
 from minigrad.gradcheck import gradcheck
 from minigrad.gradient import grad
 from minigrad.ops import log_softmax, relu, sigmoid
-from minigrad.seeding import manual_seed
 from minigrad.recording import enable_grad, is_grad_enabled, no_grad
+from minigrad.seeding import manual_seed
 from minigrad.tensor import Tensor, tensor
 from minigrad.trace import NormTrace
 

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 from minigrad.engine import RULES, Node, name_of
+from minigrad.recording import RECORDING
 
 ndarray = np.ndarray
 UNTOUCHED = frozenset({int, float, bool, type(None), slice, str, type(Ellipsis)})
@@ -76,7 +77,7 @@ def knows_keywords(fn, rule, kwargs, tracked):
 def as_arrays(fn, args, kwargs, out=None, name=None):
     """Call a function that the table does not know; tensors that need no gradient are arrays to it."""
     name = name or name_of(fn)
-    if any(requires_grad(a) for a in (*args, *kwargs.values())):
+    if RECORDING.get() and any(requires_grad(a) for a in (*args, *kwargs.values())):
         if out is not None:
             raise TypeError(f"{name} would write a tensor that requires a gradient into a plain array, and lose the "
                             f"gradient; write a = a + t (a new tensor), or use t.detach()")

@@ -1,6 +1,6 @@
 """The engine: a table of gradient rules, an order of visit, and one backward sweep.
 
-It knows no operator and no array library of its own.  It knows three things:
+It knows no operator, and of NumPy hardly more than what an array is.  It knows three things:
 
 * **the tape** is made of :class:`Node` objects, one per result.  A node is data: the
   function that made it, its parents, and the arrays that were used.  There are no closures,
@@ -58,28 +58,30 @@ def FREED(*_):
 class Rule:
     """One line of the table: how a function runs forward and how cotangents are pulled back."""
 
-    __slots__ = ("composite", "constant", "forward", "joint", "keywords", "reach", "vjps")
+    __slots__ = ("composite", "constant", "forward", "joint", "keywords", "positional", "reach", "vjps")
 
     def __init__(self, forward, vjps=(), joint=None, composite=None, constant=False):
         self.forward, self.vjps, self.joint = forward, tuple(vjps), joint
         self.composite, self.constant = composite, constant
         # How many arguments, counted from the first, a gradient can flow to without further asking.
         self.reach = sys.maxsize if joint else (*self.vjps, None).index(None)
-        self.keywords = accepted_keywords(joint or next(filter(None, self.vjps), None))
+        self.positional, self.keywords = accepted_arguments(joint or next(filter(None, self.vjps), None))
 
     def has_vjp(self, index):
         """Say whether a gradient can flow to the argument at this position."""
         return self.joint is not None or (index < len(self.vjps) and self.vjps[index] is not None)
 
 
-def accepted_keywords(vjp):
-    """Return the names that a rule takes by keyword; None where any will do."""
+def accepted_arguments(vjp):
+    """Return how many arguments a rule takes by position, and the names it takes by keyword (None: any)."""
     if vjp is None:
-        return None
+        return sys.maxsize, None
     parameters = inspect.signature(vjp).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return None
-    return frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    kinds = [p.kind for p in parameters]
+    by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    return (sys.maxsize if inspect.Parameter.VAR_POSITIONAL in kinds else len(by_position) - 2,      # less g and y
+            None if inspect.Parameter.VAR_KEYWORD in kinds else names)
 
 
 RULES = {}
@@ -120,6 +122,8 @@ def defvjp(fn, *vjps, joint=None, composite=None):
         if rule is not None and not callable(rule):
             raise TypeError(f"defvjp: {rule!r} is not callable; give a function and one rule "
                             f"`lambda g, y, *args: ...` per argument")
+    if not (isinstance(fn, np.ufunc) or hasattr(fn, "is_primitive") or name_of(fn).startswith("np.")):
+        raise TypeError(f"defvjp({name_of(fn)}): a plain function never asks the table; mark it with @mg.primitive")
     if not vjps and joint is None:
         raise TypeError(f"defvjp({name_of(fn)}): give one rule per argument, or joint=rule")
     RULES[fn] = Rule(getattr(fn, "__wrapped__", fn), vjps, joint, composite)
@@ -159,6 +163,7 @@ def primitive(fn):
                 return arg.__array_function__(dispatch, (), args, kwargs)
         return fn(*args, **kwargs)
 
+    dispatch.is_primitive = True
     return dispatch
 
 
@@ -173,7 +178,7 @@ def name_of(fn):
 
 # ------------------------------------------------------------------------------ the sweep
 
-def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=None):
+def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=None, all_of_them=False):
     """Pull cotangents from ``roots`` back through the tape.
 
     Args:
@@ -183,20 +188,24 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
         retain_graph: keep the saved arrays for another sweep.
         wanted: nodes whose cotangents are asked for; only the paths that lead there
             are followed.  None asks for all leaves (and nodes that keep their gradient).
+        all_of_them: refuse, before anything has changed, if one of ``wanted`` cannot be reached.
 
     Returns:
         a list of ``(node, cotangent, owned)``.  ``owned`` says that the array was made in this sweep for
         this node alone, so that it need not be copied.
 
     Raises:
-        RuntimeError: if part of the graph was freed by an earlier sweep; nothing has changed then.
+        RuntimeError: if part of the graph was freed by an earlier sweep, or one of ``wanted`` is not reached; nothing
+            has changed then.
     """
     if wanted is None:
         order, useful, ends = visit(roots), None, None
     else:
         ends = {node._number for node in wanted}
-        order = visit(roots, oldest=min(ends, default=0))
+        order = visit(roots, ends)
         useful = leading_to(ends, order)
+        if all_of_them:
+            refuse_unreached(wanted, order)
     cotangents, results = {}, []
     owned, fresh = set(), set()     # buffers made by the engine's sums; arrays a rule made for a leaf and gave away
     for root, seed in zip(roots, seeds):
@@ -277,27 +286,41 @@ def add_cotangent(cotangents, owned, number, g, create_graph):
             owned.add(number)
 
 
-def visit(roots, oldest=0):
+def visit(roots, ends=frozenset()):
     """Return the nodes below ``roots``, oldest first, walking with a stack: depth costs no recursion.
 
-    What was made before the number ``oldest`` is left out: it cannot lead to a node made later.
+    Given the numbers of nodes where the ways shall end, nodes made before all of these are left out: none of them can
+    lead there.
+
+    Raises:
+        RuntimeError: if the way leads through a node that was freed.
     """
+    oldest = min(ends, default=0)
     found, stack = {}, list(roots)
     while stack:
         node = stack.pop()
         if node._number in found:
             continue
-        if node._fn is FREED:
+        if node._fn is FREED and node._number not in ends:
             raise RuntimeError(
-                "backward through a graph that has been freed: an earlier backward() gave back the "
-                "arrays it had saved. If you mean to go through the same graph twice, call the first "
-                "with backward(retain_graph=True). If this tensor was carried over from an earlier step (a hidden "
-                "state, say), cut it off there with h = h.detach().")
+                "backward through a graph that has been freed: an earlier backward() gave back the arrays it had "
+                "saved. If you mean to go through the same graph twice, call the first with "
+                "backward(retain_graph=True). If this tensor was carried over from an earlier step (a hidden state, "
+                "say), cut it off there with h = h.detach().")
         found[node._number] = node
         for parent in node._parents:
             if parent is not None and parent._number >= oldest and parent._number not in found:
                 stack.append(parent)
     return [found[number] for number in sorted(found)]
+
+
+def refuse_unreached(wanted, order):
+    """Refuse to go on if one of the wanted nodes lies on no way from the roots."""
+    found = {node._number for node in order}
+    for index, node in enumerate(wanted):
+        if node._number not in found:
+            raise RuntimeError(f"grad: y does not depend on xs[{index}] (shape {node._data.shape}); "
+                               f"pass allow_unused=True to get None for it")
 
 
 def leading_to(ends, order):

@@ -38,12 +38,9 @@ def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_u
             raise RuntimeError(f"grad: xs[{index}] is no tensor that requires a gradient")
     seed = starting_cotangent(y, gradient, create_graph)
     found = {node._number: (g, owned) for node, g, owned in
-             sweep([y], [seed], create_graph, retain_graph, wanted)}
+             sweep([y], [seed], create_graph, retain_graph, wanted, all_of_them=not allow_unused)}
     out = []
-    for index, x in enumerate(wanted):
+    for x in wanted:
         g, owned = found.get(x._number, (None, False))
-        if g is None and not allow_unused:
-            raise RuntimeError(f"grad: y does not depend on xs[{index}] (shape {x.shape}); "
-                               f"pass allow_unused=True to get None for it")
         out.append(g if g is None or isinstance(g, Tensor) else result(np.asarray(g) if owned else np.array(g)))
     return out[0] if single else tuple(out)

@@ -23,8 +23,8 @@ def change(tensor, fn, *others):
         if tensor.is_leaf and tensor.requires_grad:
             raise RuntimeError("a leaf that requires a gradient cannot be changed in place while operations are "
                                "recorded; wrap the update in `with mg.no_grad():`")
-        raise RuntimeError("this in-place change would be needed by a gradient; write it out of place, "
-                           "e.g. h = h + x for h.add_(x)")
+        raise RuntimeError("this in-place change would be needed by a gradient; write it out of place: h = h + x for "
+                           "h.add_(x), np.where or np.stack for h[i] = x")
     tensor._rebind(fn(tensor._data, *(plain(other) for other in others)))
     return tensor
 

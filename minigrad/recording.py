@@ -1,6 +1,7 @@
 """Whether operations are written on the tape: ``no_grad`` and ``enable_grad``."""
 
 import functools
+import inspect
 from contextvars import ContextVar
 
 RECORDING = ContextVar("minigrad_recording", default=True)
@@ -22,6 +23,10 @@ class no_grad:
     _mode = False
 
     def __call__(self, fn):
+        if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):
+            raise TypeError(f"{type(self).__name__} as a decorator of {fn.__name__} would have no effect when its body "
+                            f"runs later; write `with mg.{type(self).__name__}():` inside it")
+
         @functools.wraps(fn)
         def decorated(*args, **kwargs):
             with type(self)():

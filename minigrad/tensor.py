@@ -40,6 +40,9 @@ class Tensor(Node):
 
     def __init__(self, data, dtype=None, requires_grad=False):
         if isinstance(data, Tensor):
+            if data.requires_grad:
+                raise TypeError("a tensor made of one that requires a gradient would be cut off from its graph "
+                                "silently; say t.detach(), or t.data for its array")
             data = data._data
         array = np.array(data, dtype=dtype)
         if array.dtype.kind not in "fiub":
@@ -96,7 +99,7 @@ class Tensor(Node):
     @grad.setter
     def grad(self, value):
         if value is None:
-            self._grad = None
+            self._grad = KEEP if self._fn is not None and self._grad is not None else None
             return
         array = value._data if isinstance(value, Tensor) else np.asarray(value)
         if array.shape != self.shape:
@@ -222,9 +225,13 @@ class Tensor(Node):
     def _fire_hooks(self, g):
         on_tape = isinstance(g, Tensor)
         for fn in tuple(self._hooks.values()):
-            replaced = fn(g if on_tape else result(np.asarray(g)))
+            given = g if on_tape else result(np.asarray(g))
+            array = given._data
+            replaced = fn(given)
             if replaced is None:
-                continue
+                if given._data is array:
+                    continue
+                replaced = given                    # g *= 0.5 or g.clamp_(-1, 1), without a return
             array = replaced._data if isinstance(replaced, Tensor) else np.array(replaced)  # it may reuse its buffer
             if array.shape != self.shape:
                 raise ValueError(f"a hook returned a gradient of shape {array.shape} for a tensor of shape "
@@ -361,6 +368,9 @@ def apply(fn, *args, **kwargs):
         parents.append(None)
     if kwargs and not knows_keywords(fn, rule, kwargs, tracked):
         return as_arrays(fn, args, kwargs)
+    if tracked and len(args) > rule.positional:
+        raise TypeError(f"{name_of(fn)}: the gradient rule takes {rule.positional} arguments by position, not "
+                        f"{len(args)}; give the others by keyword")
     data = rule.forward(*values, **kwargs)
     if type(data) is not np.ndarray:
         data = np.asarray(data)
@@ -421,15 +431,15 @@ def starting_cotangent(root, gradient, create_graph):
             raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {root.shape}")
         array = array.astype(root.dtype)
         if create_graph and isinstance(gradient, Tensor) and gradient.requires_grad:
-            return gradient
+            return gradient.astype(root.dtype)
     return result(array) if create_graph else array
 
 
-def sweep(roots, seeds, create_graph, retain_graph, wanted):
+def sweep(roots, seeds, create_graph, retain_graph, wanted, all_of_them=False):
     """Run the engine's backward sweep, recording it if the gradients are to be differentiated again."""
     token = RECORDING.set(create_graph)
     try:
-        return backprop(roots, seeds, create_graph=create_graph, wanted=wanted,
+        return backprop(roots, seeds, create_graph=create_graph, wanted=wanted, all_of_them=all_of_them,
                         retain_graph=create_graph if retain_graph is None else retain_graph)
     finally:
         RECORDING.reset(token)

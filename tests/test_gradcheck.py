@@ -205,3 +205,17 @@ def test_an_argument_without_a_rule_is_refused_by_name_and_position():
     with pytest.raises(TypeError, match=r"np\.copysign has no gradient with respect to argument 1.*t\.detach\(\)"):
         np.copysign(t, t)
     assert mg.grad(np.copysign(t, -t.detach()).sum(), t).tolist() == [-1.0, -1.0]
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6, 1e12])
+def test_the_size_of_the_values_does_not_matter(scale):
+    """A rule wrong by 0.1 % is caught, and a right one passes, however small or large the function is."""
+    @mg.primitive
+    def scaled(x):
+        return scale * np.sin(x)
+
+    mg.defvjp(scaled, lambda g, y, x: g * (scale * np.cos(x)))
+    assert mg.gradcheck(scaled, X, order=2)
+    mg.defvjp(scaled, lambda g, y, x: g * (1.001 * scale * np.cos(x)))
+    with pytest.raises(AssertionError, match="order 1"):
+        mg.gradcheck(scaled, X)

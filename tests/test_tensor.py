@@ -544,3 +544,86 @@ def test_an_error_in_a_hook_leaves_every_grad_as_it_was(hook, error, text):
 def test_what_can_never_fire_is_refused(call, error):
     with pytest.raises(error):
         call(leaf())
+
+
+# ------------------------------------------------------------------------- what would go wrong without a word
+
+@pytest.mark.parametrize("call", [
+    lambda x: np.sum(x, 1, "f8"), lambda x: np.mean(x, 1, "f8"), lambda x: np.max(x, 1, None, True),
+    lambda x: np.reshape(x, (9,), "F"), lambda x: np.broadcast_to(x, (2, 3, 3), True)])
+def test_an_argument_that_the_rule_does_not_know_by_position_is_refused_forward(call):
+    """NumPy's third argument of sum is a dtype; a rule must not take it for keepdims."""
+    with pytest.raises(TypeError, match="by position"):
+        call(leaf(np.arange(9.0).reshape(3, 3)))
+    assert call(mg.tensor(np.arange(9.0).reshape(3, 3))).shape
+
+
+def test_a_gradient_with_respect_to_a_result_whose_own_history_is_freed():
+    w = leaf(2.0)
+    h = w * w
+    (h * h).backward()
+    assert mg.grad(h * 3.0, h).item() == 3.0
+    with pytest.raises(RuntimeError, match="freed"):
+        mg.grad(h * 3.0, w)
+
+
+def test_an_unused_argument_is_refused_before_the_graph_is_freed():
+    x, z = leaf(2.0), leaf(1.0)
+    y = x * x
+    with pytest.raises(RuntimeError, match=r"xs\[1\].*allow_unused"):
+        mg.grad(y, [x, z])
+    assert mg.grad(y, [x, z], allow_unused=True)[0].item() == 4.0
+
+
+@pytest.mark.parametrize("change", [lambda g: g.mul_(0.5), lambda g: g.__imul__(0.5), lambda g: g.clamp_(-2.0, 2.0)])
+@pytest.mark.parametrize("of", [lambda x: x, lambda x: x * 1.0])
+def test_a_hook_may_change_the_gradient_in_place(change, of):
+    x = leaf(2.0)
+    h = of(x)
+
+    def hook(g):
+        change(g)
+
+    h.register_hook(hook)
+    (h * h).backward()
+    assert x.grad.item() == 2.0
+
+
+def test_retain_grad_survives_clearing_the_gradient():
+    x = leaf(2.0)
+    h = x * 3.0
+    h.retain_grad()
+    (h * 1.0).backward(retain_graph=True)
+    h.grad = None
+    (h * 5.0).backward()
+    assert h.grad.item() == 5.0
+
+
+def test_a_seed_of_another_dtype_is_cast_also_with_create_graph():
+    x = mg.tensor([1.0], dtype="float32", requires_grad=True)
+    x.backward(leaf([2.0]), create_graph=True)
+    assert x.grad.dtype == "float32"
+
+
+@pytest.mark.parametrize("make", [mg.tensor, mg.Tensor, mg.nn.Parameter])
+def test_a_tensor_of_a_tensor_with_a_gradient_is_refused(make):
+    with pytest.raises(TypeError, match="detach"):
+        make(leaf([1.0]))
+    assert make(leaf([1.0]).detach()).tolist() == [1.0]
+
+
+def test_no_grad_refuses_to_decorate_a_generator():
+    with pytest.raises(TypeError, match="inside it"):
+        @mg.no_grad()
+        def batches():
+            yield 1
+
+
+def test_without_recording_a_parameter_is_an_array_to_every_function():
+    with mg.no_grad():
+        np.testing.assert_array_equal(np.clip(leaf([1.0, 5.0]), 0, 2), [1.0, 2.0])
+
+
+def test_a_rule_for_a_function_that_never_asks_the_table_is_refused():
+    with pytest.raises(TypeError, match="primitive"):
+        mg.defvjp(lambda x: x * 2.0, lambda g, y, x: g)

@@ -33,10 +33,10 @@ def ties(x, y, axis=None, keepdims=False):
     return best / best.sum(axis=axis, keepdims=True)
 
 
-defvjp(np.sum, lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims))
-defvjp(np.mean, lambda g, y, x, axis=None, keepdims=False: spread(g / count(x, axis), x, axis, keepdims))
-defvjp(np.max, lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * ties(x, y, axis, keepdims))
-defvjp(np.min, lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * ties(x, y, axis, keepdims))
+defvjp(np.sum, lambda g, y, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims))
+defvjp(np.mean, lambda g, y, x, axis=None, *, keepdims=False: spread(g / count(x, axis), x, axis, keepdims))
+defvjp(np.max, lambda g, y, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims) * ties(x, y, axis, keepdims))
+defvjp(np.min, lambda g, y, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims) * ties(x, y, axis, keepdims))
 defvjp(ops.log_softmax, lambda g, y, x, axis=-1: g - np.exp(y) * g.sum(axis=axis, keepdims=True))
 
 
