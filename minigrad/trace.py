@@ -17,13 +17,15 @@ request), with these columns:
     norm_in, norm_out, coefficient, cosine, threshold
     nan, inf, zero   elements of what came in that are NaN, infinite, zero
     missing      parameters without a gradient
-    weight, lr, loss     as given to optimizer.step
+    weight, lr, loss     as given to optimizer.step (the weight of a flushed window is the sum in it)
+    extra        what else the hook noted, as JSON
 
 An empty cell means not applicable.
 """
 
 import csv
 import io
+import json
 import math
 from typing import NamedTuple
 
@@ -57,9 +59,10 @@ class Row(NamedTuple):
     weight: float
     lr: float
     loss: float | None
+    extra: str = ""
 
 
-TEXT = ("hook", "place", "parameter", "status", "outcome", "reason")
+TEXT = ("hook", "place", "parameter", "status", "outcome", "reason", "extra")
 WHOLE = ("step", "micro_step", "stage", "nan", "inf", "zero", "missing")
 
 
@@ -195,7 +198,13 @@ def row(report, stage, parameter):
     """Return the row of one stage (or one parameter in it) of a step."""
     return Row(report.step, report.micro_step, stage.index, stage.hook, stage.place, parameter, stage.status,
                report.status, stage.reason, stage.p, stage.norm_in, stage.norm_out, stage.coefficient, stage.cosine,
-               stage.threshold, stage.nan, stage.inf, stage.zero, stage.missing, report.weight, report.lr, report.loss)
+               stage.threshold, stage.nan, stage.inf, stage.zero, stage.missing, report.weight, report.lr, report.loss,
+               as_json(stage.extra))
+
+
+def as_json(extra):
+    """Return what a hook noted as text; empty for nothing."""
+    return json.dumps(extra, sort_keys=True, default=str) if extra else ""
 
 
 def column_index(name):

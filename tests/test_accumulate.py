@@ -126,12 +126,12 @@ def test_a_real_net_gets_the_gradient_of_the_large_batch(sizes):
         assert np.abs(large[name].data - start[name]).max() > 1e-3
 
 
-def test_float16_is_gathered_in_float32():
+def test_float16_is_gathered_in_more():
     """In float16, 2048 + 1 = 2048, and a sum of ones never gets further."""
     hook, one = Accumulate(4096, reduction="sum"), np.ones(3, np.float16)
     for _ in range(4096):
         out = apply_hooks([hook], {"w": one})
-    assert out["w"].dtype == np.float16
+    assert out["w"].dtype == np.float32            # a sum of float16 need not fit into float16
     assert out["w"].tolist() == [4096.0] * 3
     assert np.float16(2048) + np.float16(1) == 2048
 

@@ -18,7 +18,7 @@ from minigrad.trace import Row
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 INF, NAN = math.inf, math.nan
 COLUMNS = ("step micro_step stage hook place parameter status outcome reason p norm_in norm_out coefficient cosine "
-           "threshold nan inf zero missing weight lr loss").split()
+           "threshold nan inf zero missing weight lr loss extra").split()
 G = ([3.0, 4.0], [[0.0, 12.0]])
 
 
@@ -49,7 +49,7 @@ def close(got, expected):
 def make_row(**values):
     row = dict.fromkeys(COLUMNS)
     row.update(step=0, micro_step=0, stage=0, hook="h", place="gradient", parameter="", status="pass", outcome="step",
-               reason="", p=2.0, weight=1.0, lr=0.1)
+               reason="", p=2.0, weight=1.0, lr=0.1, extra="")
     return Row(**{**row, **values})
 
 
@@ -280,13 +280,13 @@ def test_equality_is_of_the_content():
 # ------------------------------------------------------------------------------ files that are something else
 
 HEADER = ",".join(COLUMNS)
-GOOD = "0,0,0,backward,gradient,,pass,step,,2.0,13.0,13.0,1.0,1.0,,0,0,1,0,1.0,0.5,0.25"
+GOOD = "0,0,0,backward,gradient,,pass,step,,2.0,13.0,13.0,1.0,1.0,,0,0,1,0,1.0,0.5,0.25,"
 
 
 @pytest.mark.parametrize(("content", "text"), [
     ("", "no trace"), ("step,loss\n1,2\n", "no trace"), ("hello", "no trace"), (f"{GOOD}\n", "no trace"),
     (f"{HEADER},more\n{GOOD},1\n", "no trace"), (HEADER.replace("norm_in,norm_out", "norm_out,norm_in"), "no trace"),
-    (f"{HEADER}\n{GOOD}\n{GOOD[:-8]}\n", "line 3"), (f"{HEADER}\n{GOOD}\n{GOOD[:40]}", "line 3"),
+    (f"{HEADER}\n{GOOD}\n{GOOD[:-9]}\n", "line 3"), (f"{HEADER}\n{GOOD}\n{GOOD[:40]}", "line 3"),
     (f"{HEADER}\n{GOOD},7\n", "line 2"), (f"{HEADER}\n\n{GOOD}\n", "line 2"),
     (f"{HEADER}\n{GOOD}\n{GOOD.replace('13.0', 'many', 1)}\n", "line 3"), (f"{HEADER}\nx{GOOD}\n", "line 2"),
     (f"{HEADER}\n{GOOD}\n0.5{GOOD[1:]}\n", "line 3"), (f'{HEADER}\n{GOOD}\n0,0,0,"{GOOD}\n{GOOD}\n', "line"),
@@ -316,7 +316,7 @@ def test_a_file_cut_short_is_refused(tmp_path):
 @pytest.mark.parametrize("left", ["0.2", "0.", ""])
 def test_a_file_cut_within_its_last_number_is_refused(left, tmp_path):
     path = tmp_path / "cut.csv"
-    path.write_text(f"{HEADER}\n{GOOD}\n{GOOD[:-4]}{left}", encoding="utf-8")
+    path.write_text(f"{HEADER}\n{GOOD}\n{GOOD[:-5]}{left}", encoding="utf-8")
     with pytest.raises(ValueError, match=r"cut\.csv"):
         mg.NormTrace.load(path)
 

@@ -50,10 +50,10 @@ class Accumulate:
                 self.sums.setdefault(name, None)
                 continue
             self.dtypes[name] = g.dtype
-            # In at least float32: sums of float16 would round away small contributions.
-            weighted = np.multiply(g, float(ctx.weight), dtype=np.promote_types(g.dtype, np.float32))
+            # In float64: sums of float16 would round away small contributions, and w * g may exceed float32.
+            weighted = np.multiply(g, float(ctx.weight), dtype=np.float64)
             held = self.sums.get(name)
-            self.sums[name] = np.asarray(weighted) if held is None else np.add(held, weighted, out=held)
+            self.sums[name] = np.asarray(weighted if held is None else held + weighted)
         self.weights += ctx.weight
         self.count += 1
         every = window(self.every(ctx.step)) if callable(self.every) else self.every
@@ -65,7 +65,8 @@ class Accumulate:
     def release(self):
         """Return the accumulated gradient and start a new window."""
         divisor = self.weights if self.reduction == "mean" else 1.0
-        out = {name: None if s is None else np.asarray(s / divisor).astype(self.dtypes[name], copy=False)
+        # A sum of float16 need not fit into float16; the parameter's dtype comes last of all, with the update.
+        out = {name: None if s is None else np.asarray(s / divisor).astype(np.promote_types(self.dtypes[name], "f4"))
                for name, s in self.sums.items()}
         self.reset()
         return out
@@ -78,6 +79,15 @@ class Accumulate:
             self.reset()
             return None
         return self.release()
+
+    def state_dict(self):
+        """Return what has been gathered, to be given back with :meth:`load_state_dict`."""
+        return {"sums": dict(self.sums), "weights": self.weights, "count": self.count, "dtypes": dict(self.dtypes)}
+
+    def load_state_dict(self, state):
+        """Take up a state that :meth:`state_dict` returned."""
+        self.sums, self.dtypes = dict(state["sums"]), dict(state["dtypes"])
+        self.weights, self.count = state["weights"], state["count"]
 
     def __repr__(self):
         extra = "" if self.reduction == "mean" else f", reduction={self.reduction!r}"

@@ -55,18 +55,20 @@ class ClipNorm:
         if self.scope == "param":
             out = {}
             for name, g in grads.items():
-                out.update(self.clip_together({name: g}, 0.0 if g is None else norm(g, self.p), limit))
+                out.update(self.clip_together({name: g}, 0.0 if g is None else norm(g, self.p), limit, ctx))
             return out
         if length < math.inf:
             ctx.note(coefficient=self.coefficient(length, limit))
-        return self.clip_together(grads, length, limit)
+        return self.clip_together(grads, length, limit, ctx)
 
-    def clip_together(self, grads, length, limit):
+    def clip_together(self, grads, length, limit, ctx):
         """Scale some arrays, whose common norm is ``length``, by one factor."""
         if length == math.inf > limit and all(g is None or np.isfinite(g).all() for g in grads.values()):
             # All is finite, and only the norm is larger than the largest float: halve it, often enough.
             grads = {name: None if g is None else g * g.dtype.type(2.0 ** -512) for name, g in grads.items()}
             length = norm(grads.values(), self.p)
+            if self.scope == "global":
+                ctx.note(coefficient=limit / length * 2.0 ** -512, cosine=1.0)
             return {name: None if g is None else g / length * limit for name, g in grads.items()}
         return {name: self.clip(g, length, limit) for name, g in grads.items()}
 

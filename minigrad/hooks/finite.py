@@ -56,6 +56,14 @@ class NonFinite:
                     for name, g in grads.items()}
         return grads
 
+    def state_dict(self):
+        """Return the count of skips in a row."""
+        return {"consecutive": self.consecutive}
+
+    def load_state_dict(self, state):
+        """Take up a state that :meth:`state_dict` returned."""
+        self.consecutive = state["consecutive"]
+
     def __repr__(self):
         return f"NonFinite({self.policy!r})"
 

@@ -47,6 +47,16 @@ class Pipeline:
                     if (left, roles[j]) == (first, second):
                         raise OrderError(f"{hook_name(self.hooks[i])} stands left of {hook_name(self.hooks[j])}: {why}")
 
+    def state_dicts(self):
+        """Return (hook, state) for each hook that keeps a state, to be undone with :meth:`undo`."""
+        return [(hook, hook.state_dict()) for hook in self.hooks if hasattr(hook, "state_dict")]
+
+    @staticmethod
+    def undo(states):
+        """Give hooks the states back that :meth:`state_dicts` returned."""
+        for hook, state in states:
+            hook.load_state_dict(state)
+
     def __len__(self):
         return len(self.hooks)
 
@@ -81,7 +91,7 @@ class Pipeline:
         Returns:
             ``(outcome, stages)``: outcome a dict of gradients, or a Verdict.
         """
-        stages = [] if stages is None else stages
+        stages, windowed = [] if stages is None else stages, start > 0
         for index, hook in enumerate(self.hooks[start:], start):
             ctx.stage = stage = Stage(hook_name(hook), self.place, first + index, norm_in=ctx.norm)
             stages.append(stage)
@@ -90,6 +100,9 @@ class Pipeline:
                     count(stage, grads)
                 outcome = hook(dict(grads), ctx)
                 if isinstance(outcome, Verdict):
+                    if outcome.status == "hold" and windowed:
+                        raise TypeError(f"hook {stage.hook} returned HOLD for a window that Accumulate has let go; "
+                                        f"only hooks to the left of it can hold")
                     stage.status, stage.reason = outcome.status, outcome.reason
                     return outcome, stages
                 outcome = checked(outcome, grads, stage)
@@ -99,6 +112,7 @@ class Pipeline:
             measure(stage, grads, outcome, ctx)
             if per_parameter:
                 stage.parameters = {name: one_parameter(stage, grads[name], outcome[name], counts) for name in grads}
+            windowed = windowed or stage.status == "window"
             grads = outcome
         return grads, stages
 
@@ -125,14 +139,17 @@ def checked(outcome, grads, stage):
     out = {}
     for key, before in grads.items():
         g = outcome[key]
-        if g is not before and not (before is None and stage.status == "window"):
-            if g is None or before is None:
-                raise ValueError(f"hook {name}: parameter {key} {'lost' if g is None else 'was given'} a gradient; "
-                                 f"None means that no path leads there, so give zeros to apply nothing")
+        if g is not before and g is not None and not (before is None and stage.status == "window"):
+            if before is None:
+                raise ValueError(f"hook {name}: parameter {key} was given a gradient, but no path leads there; leave "
+                                 f"None")
             if np.shape(g) != before.shape:
                 raise ValueError(f"hook {name} returned shape {np.shape(g)} for {key}, whose gradient has "
                                  f"{before.shape}")
-            g = np.asarray(g, dtype=before.dtype).view()
+            # A wider dtype is welcome (an unscaled float16 gradient would vanish again in float16), a narrower is not.
+            g = np.asarray(g)
+            wide = g.dtype if g.dtype.kind == "f" else before.dtype
+            g = g.astype(np.promote_types(wide, before.dtype), copy=False).view()
             g.flags.writeable = False
         out[key] = g
     return out
@@ -175,6 +192,7 @@ def one_parameter(stage, before, after, counts):
     record.norm_out = record.norm_in if after is before else norm([after], stage.p)
     if stage.status != "window" and before is not None:
         same = after is before
-        record.coefficient = 1.0 if same else record.norm_out / record.norm_in if record.norm_in else None
-        record.cosine = 1.0 if same else cosine([before], [after])
+        if after is not None:
+            record.coefficient = 1.0 if same else record.norm_out / record.norm_in if record.norm_in else None
+            record.cosine = 1.0 if same else cosine([before], [after])
     return record

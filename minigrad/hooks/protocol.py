@@ -6,7 +6,8 @@ A hook is any callable ``hook(grads, ctx)``:
   hook returns new ones and never writes ``p.grad``, so that what backward produced can be compared
   with what was applied;
 * ``ctx`` is a :class:`Context`;
-* the answer is such a dict again, or ``HOLD`` (no update yet), or ``SKIP`` (drop this gradient).
+* the answer is such a dict again (None leaves a parameter and its moments alone), or ``HOLD`` (no update yet), or
+  ``SKIP`` (drop this gradient).
 
     def halve(grads, ctx):
         return {name: g if g is None else g * 0.5 for name, g in grads.items()}
@@ -45,7 +46,7 @@ class Stage:
     the hook scales, and ``cosine`` that of the angle between what came in and what went out: 1 where only the
     length was changed.  ``nan``, ``inf`` and ``zero`` count elements of what came in, ``missing``
     counts parameters without a gradient.  None means not applicable, or not measured (the counts are
-    taken when a trace is attached).
+    taken when a trace is attached).  ``extra`` holds whatever else a hook noted.
     """
 
     hook: str
@@ -64,6 +65,7 @@ class Stage:
     zero: int | None = None
     missing: int | None = None
     parameters: dict = field(default_factory=dict)
+    extra: dict = field(default_factory=dict)
 
     @property
     def clipped(self):
@@ -90,13 +92,16 @@ class Context:
     weight: float
     lr: float
     params: dict
-    norm: float = 0.0
+    norm: float
     stage: Stage | None = None
 
     def note(self, **measured):
         """Put what a hook knows better into the record of its stage: ``ctx.note(threshold=c)``."""
         for key, value in measured.items():
-            setattr(self.stage, key, value)
+            if key in Stage.__slots__:
+                setattr(self.stage, key, value)
+            else:
+                self.stage.extra[key] = value
 
 
 @dataclass(slots=True)

@@ -47,24 +47,21 @@ class Adam(Optimizer):
         super().__init__(params, lr, **kwargs)
         self.betas, self.eps, self.weight_decay = (float(betas[0]), float(betas[1])), float(eps), float(weight_decay)
 
-    def propose(self, name, p, g):
+    def propose(self, p, g, state):
         b1, b2 = self.betas
         if self.weight_decay:
             g = g + self.weight_decay * p
-        state = self.state.get(name)
-        if state is None:
-            state = self.state[name] = {"t": 0, "m": np.zeros_like(p), "v": np.zeros_like(p)}
-        state["t"] += 1
-        m, v, t = state["m"], state["v"], state["t"]
-        m *= b1
+        state = state or {"t": 0, "m": np.zeros_like(g), "v": np.zeros_like(g)}
+        t = state["t"] + 1
+        m = state["m"] * b1
         m += g * (1 - b1)
-        v *= b2
         square = np.asarray(g * g)              # a product of arrays without axes is no array
         square *= 1 - b2
+        v = state["v"] * b2
         v += square
         root = np.sqrt(v, out=square)
         root /= math.sqrt(1 - b2 ** t)
         root += self.eps
         np.divide(m, root, out=root)
         root *= -self.lr / (1 - b1 ** t)
-        return root
+        return root, {"t": t, "m": np.asarray(m), "v": np.asarray(v)}

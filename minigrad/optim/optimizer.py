@@ -1,8 +1,8 @@
 """The optimizer's frame: collect gradients, run the hooks, propose an update, apply it, report what happened."""
 
-import copy
 import math
 import warnings
+import weakref
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Optimizer:
 
     @hooks.setter
     def hooks(self, hooks):
-        self._hooks = Pipeline(hooks)
+        self._hooks = self._own(Pipeline(hooks))
 
     @property
     def update_hooks(self):
@@ -63,7 +63,19 @@ class Optimizer:
 
     @update_hooks.setter
     def update_hooks(self, hooks):
-        self._update_hooks = Pipeline(hooks, place="update")
+        self._update_hooks = self._own(Pipeline(hooks, place="update"))
+
+    def _own(self, pipeline):
+        """Refuse hooks that keep a state for another optimizer: the two would mix their gradients."""
+        stateful = [hook for hook, _ in pipeline.state_dicts()]
+        for hook in stateful:
+            owner = getattr(hook, "_owner", lambda: None)()
+            if owner is not None and owner is not self:
+                raise ValueError(f"{hook!r} already belongs to another optimizer, and keeps a state for it; make a "
+                                 f"second one")
+        for hook in stateful:
+            hook._owner = weakref.ref(self)
+        return pipeline
 
     def zero_grad(self):
         """Set every ``.grad`` to None, so that the next backward starts afresh."""
@@ -82,11 +94,12 @@ class Optimizer:
 
         Raises:
             ValueError: if weight is not > 0, or a hook returned something that does not fit.
-            FloatingPointError: from ``NonFinite``.  Whatever is raised, no parameter has changed.
+            FloatingPointError: from ``NonFinite``.  Whatever is raised, parameters, moments and hooks are what they
+                were (hooks of your own, if they have ``state_dict`` and ``load_state_dict``).
         """
         weight = positive(weight, "weight", finite=True)
         grads = {name: None if p.grad is None else p.grad.data for name, p in self.params.items()}
-        return self._advance(grads, weight, None if loss is None else float(loss))
+        return self._advance(grads, weight, None if loss is None else float(loss), self.hooks.state_dicts())
 
     def flush(self):
         """Let go of a window of ``Accumulate`` that is not full (at the end of an epoch).
@@ -96,29 +109,31 @@ class Optimizer:
         """
         for index, hook in enumerate(self.hooks):
             if getattr(hook, "role", None) == "accumulate":
+                states, weight = self.hooks.state_dicts(), hook.weights
                 grads = hook.flush()
                 if grads is not None:
-                    return self._advance(grads, 1.0, None, start=index + 1)
+                    return self._advance(grads, weight, None, states, start=index + 1)
         return None
 
-    def _advance(self, grads, weight, loss, start=0):
+    def _advance(self, grads, weight, loss, states, start=0):
+        """Run hooks and update; whatever goes wrong, parameters, moments and hooks are what they were."""
         detailed = self.trace is not None
         per_parameter = detailed and self.trace.per_parameter
+        measured = {"counts": detailed, "per_parameter": per_parameter}
         ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=self.lr,
                       params={name: p.data for name, p in self.params.items()}, norm=norm(grads.values()))
-        first = backward_stage(grads, ctx.norm, detailed, per_parameter)
+        stages = [backward_stage(grads, ctx.norm, **measured)]
         if start:
-            first.hook = "flush"
-        stages = [first]
+            stages[0].hook = "flush"
         try:
             if not start:
-                self._warn_once(grads, ctx.norm)
-            outcome, _ = self.hooks.run(grads, ctx, counts=detailed, per_parameter=per_parameter, start=start,
-                                        stages=stages)
+                self._warn_once(grads, ctx.norm, ("raise", "skip", "zero", "propagate"))
+            outcome, _ = self.hooks.run(grads, ctx, **measured, start=start, stages=stages)
             if not isinstance(outcome, Verdict):
-                self._warn_once(outcome, ctx.norm)
-                outcome = self._update(outcome, ctx, stages, detailed, per_parameter)
-        except Exception as error:
+                self._warn_once(outcome, ctx.norm, ("propagate",))
+                outcome = self._update(outcome, ctx, stages, measured)
+        except BaseException as error:
+            self.hooks.undo(states)
             if detailed:                # the step that ends a run is the one to look at
                 self.trace.record_report(self._report("raise", f"{type(error).__name__}: {error}", ctx, loss, stages))
             raise
@@ -135,45 +150,51 @@ class Optimizer:
     def _report(self, status, reason, ctx, loss, stages):
         return StepReport(status, reason, self.updates, self.micro_steps, ctx.weight, ctx.lr, loss, stages)
 
-    def _update(self, grads, ctx, stages, detailed, per_parameter):
-        """Propose, run the update hooks, apply; all or nothing."""
-        before = copy.deepcopy(self.state) if len(self.update_hooks) else None
-        updates = {name: None if g is None else self.propose(name, ctx.params[name], g) for name, g in grads.items()}
-        if before is not None or detailed:
+    def _update(self, grads, ctx, stages, measured):
+        """Propose, run the update hooks, and only then change anything."""
+        updates, states = dict.fromkeys(grads), {}
+        for name, g in grads.items():
+            if g is not None:           # moments in at least float32: in float16, eps and g * g round to 0
+                g = g.astype(np.promote_types(g.dtype, np.float32), copy=False)
+                updates[name], states[name] = self.propose(ctx.params[name], g, self.state.get(name))
+        if len(self.update_hooks) or measured["counts"]:
             ctx.norm = norm(updates.values())
-        if before is not None:
+        if len(self.update_hooks):
+            before = self.update_hooks.state_dicts()
             try:
-                outcome, _ = self.update_hooks.run(updates, ctx, counts=detailed, per_parameter=per_parameter,
-                                                   first=len(self.hooks) + 1, stages=stages)
+                outcome, _ = self.update_hooks.run(updates, ctx, **measured, first=len(self.hooks) + 1, stages=stages)
                 if isinstance(outcome, Verdict) and outcome.status == "hold":
                     raise TypeError("an update hook returned HOLD; only gradients can be held, by hooks=[...]")
             except BaseException:
-                self.state = before
+                self.update_hooks.undo(before)
                 raise
             if isinstance(outcome, Verdict):
-                self.state = before
                 return outcome
             updates = outcome
-        if detailed:
+        if measured["counts"]:
             number = len(self.hooks) + len(self.update_hooks) + 1
             stages.append(Stage("update", "update", number, norm_in=ctx.norm, norm_out=ctx.norm))
-        for name, update in updates.items():
-            if update is not None:
-                self.params[name]._rebind(ctx.params[name] + update)
+        moved = {name: (ctx.params[name] + update).astype(ctx.params[name].dtype, copy=False)
+                 for name, update in updates.items() if update is not None}
+        for name, array in moved.items():
+            self.params[name]._rebind(array)
+        self.state.update({name: state for name, state in states.items() if state is not None})
         return updates
 
-    def propose(self, name, p, g):
-        """Return the update of one parameter (p <- p + update), keeping what it needs in ``self.state[name]``.
+    def propose(self, p, g, state):
+        """Return the update of one parameter (p <- p + update) and its new state, changing nothing.
 
         Args:
-            name: of the parameter.
             p, g: its array and its gradient, both read-only.
+            state: what was returned as its new state the last time; None at first.
         """
         raise NotImplementedError
 
-    def _warn_once(self, grads, norm):
-        """A gradient that is not finite never passes silently, even where no NonFinite hook was asked."""
-        if math.isfinite(norm) or self._warned or any(getattr(h, "role", None) == "finite" for h in self.hooks):
+    def _warn_once(self, grads, length, trusted):
+        """A gradient that is not finite never passes silently; a NonFinite of a trusted policy looks after it."""
+        if math.isfinite(length) or self._warned:
+            return
+        if any(getattr(h, "role", None) == "finite" and h.policy in trusted for h in self.hooks):
             return
         bad = [name for name, g in grads.items() if g is not None and not np.isfinite(g).all()]
         if bad:

@@ -47,11 +47,10 @@ class SGD(Optimizer):
         super().__init__(params, lr, **kwargs)
         self.momentum, self.weight_decay, self.nesterov = float(momentum), float(weight_decay), nesterov
 
-    def propose(self, name, p, g):
+    def propose(self, p, g, state):
         if self.weight_decay:
             g = g + self.weight_decay * p
         if self.momentum:
-            state = self.state.setdefault(name, {})
-            v = state["velocity"] = state["velocity"] * self.momentum + g if state else np.array(g)
-            g = g + self.momentum * v if self.nesterov else v
-        return g * -self.lr
+            v = np.array(g) if state is None else state["velocity"] * self.momentum + g
+            g, state = g + self.momentum * v if self.nesterov else v, {"velocity": v}
+        return g * -self.lr, state
