@@ -121,7 +121,9 @@ def demo(args):
     bar = tqdm(total=2 * config.seeds * config.steps, unit="update", desc="training", **pace)
 
     def finished(run):
-        if not result.runs:
+        if not result.runs:                     # what an earlier demonstration left here would be taken for this one's
+            for old in (*out.glob("trace-seed*.csv"), *out.glob("time-seed*.csv"), *out.glob("demo.png")):
+                old.unlink()
             save_text(out / "config.json", config.as_json())
         save_run(run, out)
         result.runs.append(run)
@@ -215,10 +217,19 @@ def main(argv=None):
 
 def entry():
     """Run the command line in a process whose BLAS has the number of threads asked for."""
-    args = parser().parse_args()
-    if getattr(args, "threads", None) is not None:
-        restart_with_threads(args.threads)
-    sys.exit(main())
+    try:
+        args = parser().parse_args()
+        if getattr(args, "threads", None) is not None:
+            restart_with_threads(args.threads)
+        status = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:                     # whoever read our output has gone; Python would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
 
 
 def restart_with_threads(threads):

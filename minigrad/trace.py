@@ -110,8 +110,8 @@ class NormTrace:
     __hash__ = None
 
     def __repr__(self):
-        steps = len(self.column("step", stage=0))
-        return f"NormTrace({steps} steps, {len(self.rows)} rows, stages: {', '.join(self.hooks()) or 'none'})"
+        names = ", ".join(self.hooks()) or "none"
+        return f"NormTrace({len(self.steps())} steps, {len(self.rows)} rows, stages: {names})"
 
     def select(self, **wanted):
         """Return the rows whose columns have these values; of all parameters together unless ``parameter=`` is given.
@@ -142,6 +142,16 @@ class NormTrace:
     def parameters(self):
         """Return the names of the parameters that have rows of their own."""
         return list(dict.fromkeys(r.parameter for r in self.rows if r.parameter))
+
+    def steps(self):
+        """Return the rows of each step (each call of ``optimizer.step`` or ``flush``), all parameters together."""
+        found = []
+        for r in self.rows:
+            if not r.parameter:
+                if r.stage == 0 or not found:
+                    found.append([])
+                found[-1].append(r)
+        return found
 
     def clip_stage(self):
         """Return the number of the last gradient stage that has a threshold, or None."""

@@ -399,3 +399,33 @@ def test_plot_is_reached_from_the_package():
     code = "import minigrad as mg, sys; mg.plot.norms; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+# ------------------------------------------------------------------------------- steps that were dropped
+
+def test_a_step_that_was_dropped_before_the_clip_is_in_its_lane(ax):
+    """NonFinite skips it, so the clip never saw it; what backward produced is drawn all the same."""
+    w, trace = mg.tensor([0.0], requires_grad=True), mg.NormTrace()
+    opt = optim.SGD([w], lr=0.1, trace=trace, hooks=[hooks.NonFinite("skip"), hooks.ClipNorm(2.0)])
+    for g in (1.0, inf, 2.0, nan, 3.0):
+        w.grad = [g]
+        opt.step()
+    plot.norms(trace, ax)
+    assert shown(ax, plot.style.BEFORE) == {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert shown(ax, plot.style.AFTER) == {0.0, 2.0, 4.0}
+    assert [text.get_text() for text in ax.texts] == ["inf", "NaN"]
+    assert ax.get_xlabel() == "call of optimizer.step"            # the skipped ones made no update
+    assert "clipped steps (33%)" in legend(ax)
+
+
+def test_a_step_that_ended_the_run_is_shown_too(ax):
+    w, trace = mg.tensor([0.0], requires_grad=True), mg.NormTrace()
+    opt = optim.SGD([w], lr=0.1, trace=trace, hooks=[hooks.NonFinite(), hooks.ClipNorm(2.0)])
+    w.grad = [1.0]
+    opt.step()
+    w.grad = [inf]
+    with pytest.raises(FloatingPointError):
+        opt.step()
+    plot.norms(trace, ax)
+    assert shown(ax, plot.style.BEFORE) == {0.0, 1.0}
+    assert [text.get_text() for text in ax.texts] == ["inf"]

@@ -26,25 +26,26 @@ def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
     """
     series = before_after(trace, stage)
     ax = new_axes(ax)
-    thresholds = series["threshold"][np.isfinite(series["threshold"])]
-    lanes = lanes or Lanes(series["before"], series["after"], thresholds)
+    x, before, passed, clipped = series["x"], series["before"], series["passed"], series["clipped"]
+    limits = series["threshold"]
+    lanes = lanes or Lanes(before, series["after"][passed], limits[np.isfinite(limits)])
     with styled():
         lanes.dress(ax)
         if series["clips"]:
-            line(ax, lanes, series["step"], series["before"], BEFORE, "before clipping", zorder=3)
-            line(ax, lanes, series["step"], series["after"], AFTER, "after clipping", zorder=4)
-            clipped = series["clipped"]
+            line(ax, lanes, x, before, BEFORE, "before clipping", zorder=3)
+            line(ax, lanes, x[passed], series["after"][passed], AFTER, "after clipping", zorder=4)
             if clipped.any():
-                ax.plot(series["step"][clipped], lanes.place(series["before"][clipped]), ".", color=BEFORE, ms=3.5,
-                        zorder=3.5, label=f"clipped steps ({clipped.mean():.0%})")
-            if np.isfinite(series["threshold"]).any():
-                limit = series["threshold"]
-                text = f"threshold {limit[0]:g}" if (limit == limit[0]).all() else "threshold"
-                ax.plot(series["step"], limit, ":", color=THRESHOLD, lw=1.6, zorder=5, label=text)
+                ax.plot(x[clipped], lanes.place(before[clipped]), ".", color=BEFORE, ms=3.5, zorder=3.5,
+                        label=f"clipped steps ({clipped[passed].mean():.0%})")
+            shown = np.isfinite(limits)
+            if shown.any():
+                same = (limits[shown] == limits[shown][0]).all()
+                ax.plot(x[shown], limits[shown], ":", color=THRESHOLD, lw=1.6, zorder=5,
+                        label=f"threshold {limits[shown][0]:g}" if same else "threshold")
         else:
-            line(ax, lanes, series["step"], series["before"], BEFORE, "gradient norm, no clipping", zorder=3)
+            line(ax, lanes, x, before, BEFORE, "gradient norm, no clipping", zorder=3)
         which = {1.0: "L1 ", math.inf: "largest element of the "}.get(series["p"], "")
-        ax.set(xlabel="update", ylabel=f"{which}gradient norm", title=title or "Gradient norm per step")
+        ax.set(xlabel=series["xlabel"], ylabel=f"{which}gradient norm", title=title or "Gradient norm per step")
         ax.margins(x=0.01)
         ax.legend(loc="upper right", ncols=2, frameon=True, framealpha=0.85, edgecolor="none")
     return ax
@@ -59,13 +60,15 @@ def line(ax, lanes, x, y, colour, label, zorder):
 
 
 def before_after(trace, stage=None):
-    """Return as arrays what :func:`norms` draws: step, before, after, threshold, clipped; and whether a clip is there.
+    """Return as arrays what :func:`norms` draws: x and its name, before, after, threshold, clipped, passed; and p.
 
-    A step that stopped at this stage is shown after it with the norm that came in.
+    A step that was skipped, or raised, before it reached the stage is there with the norm that backward produced, and
+    has not ``passed``; micro-batches held back by ``Accumulate`` are left out, as their window stands for them.
     """
     chosen = trace.clip_stage() if stage is None else stage
-    rows = trace.select(stage=0 if chosen is None else chosen)
-    if not rows and len(trace):
+    chosen = 0 if chosen is None else chosen
+    rows = [found for found in (at_stage(step, chosen) for step in trace.steps()) if found is not None]
+    if len(trace) and not any(r.stage == chosen for r in rows):
         raise ValueError(f"the trace has no stage {stage!r}; its stages are {', '.join(trace.hooks())}, counted from 0")
     if not rows:
         raise ValueError("the trace is empty: attach it to an optimizer, optim.SGD(..., trace=trace), and take a step")
@@ -73,13 +76,26 @@ def before_after(trace, stage=None):
     def array(values):
         return np.array([math.nan if v is None else v for v in values], dtype=float)
 
-    coefficient = array(r.coefficient for r in rows)
+    updates = np.array([r.step for r in rows])
+    is_update = len(set(updates.tolist())) == len(rows)         # else several calls share an update: count the calls
+    thresholds = array(r.threshold for r in rows)
     return {
-        "step": np.array([r.step for r in rows]), "clips": any(r.threshold is not None for r in rows),
+        "x": updates if is_update else np.array([r.micro_step for r in rows]),
+        "xlabel": "update" if is_update else "call of optimizer.step",
         "before": array(r.norm_in for r in rows),
         "after": array(r.norm_in if r.norm_out is None else r.norm_out for r in rows),
-        "threshold": array(r.threshold for r in rows), "clipped": coefficient < 1, "p": rows[0].p,
+        "passed": np.array([r.stage == chosen for r in rows]), "threshold": thresholds,
+        "clips": not np.isnan(thresholds).all(), "clipped": array(r.coefficient for r in rows) < 1,
+        "p": next(r.p for r in rows if r.stage == chosen),
     }
+
+
+def at_stage(step, stage):
+    """Return the row of a stage in a step, or the first row if the step was dropped before it came there, or None."""
+    for row in step:
+        if row.stage == stage:
+            return row
+    return step[0] if step[0].outcome in ("skip", "raise") else None
 
 
 def losses(ax, curves, *, references=(), lanes=None, title=None):
