@@ -1,8 +1,36 @@
-"""``grad``: gradients handed back, instead of being added to ``.grad``."""
+"""How gradients are asked for: ``y.backward()`` adds them to ``.grad``, ``grad(y, xs)`` hands them back."""
 
 import numpy as np
 
-from minigrad.tensor import Tensor, result, starting_cotangent, sweep
+from minigrad.engine import backprop
+from minigrad.recording import RECORDING
+from minigrad.tensor import Tensor, result
+
+
+def backward(self, gradient=None, retain_graph=None, create_graph=False):
+    """Add dself/dleaf to ``.grad`` of every leaf that this tensor was computed from.
+
+    All gradients are computed first and put in place last: an error on the way (in a hook, say)
+    leaves every ``.grad`` as it was.
+
+    Args:
+        gradient: cotangent to start from, of this tensor's shape; 1 for a single element.
+        retain_graph: keep the saved arrays, so that backward can be called again; default ``create_graph``.
+        create_graph: make ``.grad`` differentiable itself.  The leaf then refers to a graph that refers to
+            the leaf; prefer :func:`grad`, which makes no such cycle.
+
+    Raises:
+        RuntimeError: if this tensor does not require a gradient, has more than one element and
+            no ``gradient`` is given, or its graph has been freed.
+        ValueError: if ``gradient`` has another shape.
+    """
+    seed = starting_cotangent(self, gradient, create_graph)
+    found = sweep([self], [seed], create_graph, retain_graph, None)
+    for node, g, owned in found:
+        node._accumulate(g, owned)
+
+
+Tensor.backward = backward
 
 
 def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_unused=False):
@@ -44,3 +72,35 @@ def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_u
         g, owned = found.get(x._number, (None, False))
         out.append(g if g is None or isinstance(g, Tensor) else result(np.asarray(g) if owned else np.array(g)))
     return out[0] if single else tuple(out)
+
+
+def starting_cotangent(root, gradient, create_graph):
+    """Return dL/droot to start from, checked."""
+    if not isinstance(root, Tensor):
+        raise TypeError(f"a gradient starts from a Tensor, not from {type(root).__name__}")
+    if not root.requires_grad:
+        raise RuntimeError("this tensor does not require a gradient: none of the tensors it was computed from has "
+                           "requires_grad=True, or it was computed under no_grad or detached")
+    if gradient is None:
+        if root.size != 1:
+            raise RuntimeError(f"backward of a tensor of shape {root.shape}: only a single number has a gradient by "
+                               f"itself; reduce it, e.g. with .sum() or .mean(), or give gradient=array of that shape")
+        array = np.ones_like(root._data)
+    else:
+        array = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient)
+        if array.shape != root.shape:
+            raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {root.shape}")
+        array = array.astype(root.dtype)
+        if create_graph and isinstance(gradient, Tensor) and gradient.requires_grad:
+            return gradient.astype(root.dtype)
+    return result(array) if create_graph else array
+
+
+def sweep(roots, seeds, create_graph, retain_graph, wanted, all_of_them=False):
+    """Run the engine's backward sweep, recording it if the gradients are to be differentiated again."""
+    token = RECORDING.set(create_graph)
+    try:
+        return backprop(roots, seeds, create_graph=create_graph, wanted=wanted, all_of_them=all_of_them,
+                        retain_graph=create_graph if retain_graph is None else retain_graph)
+    finally:
+        RECORDING.reset(token)
