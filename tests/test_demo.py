@@ -221,10 +221,13 @@ VERDICTS = [
     # losses without clipping, losses with it, norms; counts, and what is said
     ([BAD, GOOD], [GOOD, GOOD], [9, 0.5], "1 of 2", "0 of 2", ": clipping helped (it acted on 50% of the steps)."),
     ([LOST, BAD], [GOOD, LOST], [9, 9, 9, 0], "2 of 2", "1 of 2", ": clipping helped (it acted on 75% of the steps)."),
-    ([GOOD], [BAD], [9], "0 of 1", "1 of 1", ": clipping did harm (it acted on 100% of the steps)."),
+    ([GOOD], [BAD], [9], "0 of 1", "1 of 1",
+     ": clipping did harm (it acted on 100% of the steps, where a threshold is but a smaller learning rate)."),
     ([GOOD], [[0.5] * 3], [9], "0 of 1", "0 of 1",
-     ": nothing needed rescuing (it acted on 100% of the steps; mean final loss 1.67 without, 0.50 with)."),
-    ([BAD, GOOD], [LOST, GOOD], [9], "1 of 2", "1 of 2", ": clipping did not help (it acted on 100% of the steps)."),
+     ": nothing needed rescuing (it acted on 100% of the steps, where a threshold is but a smaller learning rate; "
+     "mean final loss 1.67 without, 0.50 with)."),
+    ([BAD, GOOD], [LOST, GOOD], [9], "1 of 2", "1 of 2",
+     ": clipping did not help (it acted on 100% of the steps, where a threshold is but a smaller learning rate)."),
     ([BAD], [BAD], [0.5], "1 of 1", "1 of 1", ": the threshold was never reached, so clipping did nothing here."),
     ([GOOD], [], [9], "0 of 1", "0 of 0", "; nothing to compare yet."),
 ]

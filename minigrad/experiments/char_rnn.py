@@ -313,7 +313,8 @@ def verdict(result):
     if not result.of(True):
         return f"Verdict: {counts}; nothing to compare yet."
     share = h["share_clipped"]
-    acted = f"it acted on {share:.0%} of the steps"
+    acted = f"it acted on {share:.0%} of the steps" + (
+        ", where a threshold is but a smaller learning rate" if share > 0.95 else "")
     finite = all(np.isfinite(r.largest_norm) for r in result.of(True))
     if share == 0 and not finite:
         said = "the gradients were not finite, and a clip does not mend that"
