@@ -80,8 +80,10 @@ class Module:
 
     def zero_grad(self):
         """Set the gradient of every parameter to None."""
-        for _, p in self.named_parameters():
-            p.grad = None
+        for _, module in self.named_modules():
+            for value in vars(module).values():
+                if isinstance(value, Parameter):
+                    value.grad = None
 
     def extra_repr(self):
         """Return what the repr shows between this module's brackets."""
