@@ -88,7 +88,7 @@ def parser():
     add("--seq-len", type=whole_number, default=40, metavar="T", help="characters per window (%(default)s)")
     add("--hidden", type=whole_number, default=64, metavar="H", help="hidden units (%(default)s)")
     add("--batch", type=whole_number, default=16, metavar="B", help="windows per update (%(default)s)")
-    add("--lr", type=positive, help="learning rate (1 for sgd, 0.01 for adam)")
+    add("--lr", type=positive, help="learning rate (1.5 for sgd, 0.01 for adam)")
     add("--clip", type=positive, default=1.0, metavar="C", help="threshold on the gradient norm (%(default)s)")
     add("--seeds", type=whole_number, default=4, metavar="N", help="run seeds 0 ... N-1 (%(default)s)")
     add("--optimizer", choices=("sgd", "adam"), default="sgd", help="%(default)s by default")
@@ -124,7 +124,7 @@ def demo(args):
         if not result.runs:                     # what an earlier demonstration left here would be taken for this one's
             for old in (*out.glob("trace-seed*.csv"), *out.glob("time-seed*.csv"), *out.glob("demo.png")):
                 old.unlink()
-            save_text(out / "config.json", config.as_json())
+            save_text(out / "config.json", config.as_json(threads=args.threads))
         save_run(run, out)
         result.runs.append(run)
 

@@ -34,6 +34,8 @@ class Pipeline:
     """
 
     def __init__(self, hooks=(), place="gradient"):
+        if callable(hooks):
+            raise TypeError(f"hooks is a list, in time order: write [{hook_name(hooks)}(...)] with square brackets")
         self.hooks = list(hooks)
         self.place = place
         for hook in self.hooks:

@@ -33,6 +33,8 @@ class Optimizer:
         self.params = named(params)
         self.lr = lr
         self.hooks, self.update_hooks = hooks, update_hooks
+        if trace is not None and not hasattr(trace, "record_report"):
+            raise TypeError(f"trace is a NormTrace(), not {trace!r}; save it later with trace.save(path)")
         self.trace = trace
         self.state = {}
         self.updates = self.micro_steps = self.held = self.skipped = 0
@@ -212,6 +214,8 @@ def named(params):
     """Return parameters as a dict name -> tensor, each tensor once."""
     if isinstance(params, Tensor):
         raise TypeError("give a list of parameters, [w], not one tensor")
+    if hasattr(params, "parameters"):
+        raise TypeError(f"give the parameters of the net, {type(params).__name__.lower()}.parameters(), not the net")
     out, seen = {}, set()
     items = params.items() if isinstance(params, dict) else params
     for index, item in enumerate(items):

@@ -47,6 +47,8 @@ def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
         which = {1.0: "L1 ", math.inf: "largest element of the "}.get(series["p"], "")
         ax.set(xlabel=series["xlabel"], ylabel=f"{which}gradient norm", title=title or "Gradient norm per step")
         ax.margins(x=0.01)
+        low, high = np.log10(ax.get_ylim())
+        ax.set_ylim(10.0 ** low, 10.0 ** min(high + 0.22 * (high - low), 307.0))       # room for the legend
         ax.legend(loc="upper right", ncols=2, frameon=True, framealpha=0.85, edgecolor="none")
     return ax
 
@@ -118,15 +120,14 @@ def losses(ax, curves, *, references=(), lanes=None, title=None):
         for values, colour, label in curves:
             values = np.asarray(values, dtype=float)
             x = np.arange(len(values))
-            ax.plot(x, lanes.ordinary(values), color=colour, lw=1.0, alpha=0.85, label=None if label in seen else label)
+            ax.plot(x, lanes.ordinary(values), color=colour, lw=1.0, label=None if label in seen else label)
             special = lanes.special(values)
             ax.plot(x[special], lanes.place(values[special]), "x", color=colour, ms=4)
             seen.add(label)
         for value, text in references:
             ax.axhline(value, color=GREY, ls="--", lw=1.1)
-            ax.annotate(text, (1.0, value), xycoords=ax.get_yaxis_transform(), xytext=(-2, 2), color=GREY, fontsize=10,
-                        textcoords="offset points", ha="right", va="bottom",
-                        bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 1})
+            ax.annotate(text, (1.0, value), xycoords=ax.get_yaxis_transform(), xytext=(-2, -2), color=GREY, fontsize=10,
+                        textcoords="offset points", ha="right", va="top")
         ax.set(xlabel="update", ylabel="loss (nats)", title=title)
         ax.margins(x=0.01)
     return ax

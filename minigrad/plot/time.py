@@ -51,10 +51,10 @@ def time_map(values, ax=None, *, limits=None, title=None, colorbar=True):
     return image
 
 
-def add_colorbar(image, axes):
+def add_colorbar(image, axes, label="||dL/dh_t||"):
     """Draw the colour bar of a heat map beside one or several axes, ticks as powers of ten."""
     bar = image.axes.figure.colorbar(image, ax=axes, pad=0.02)
-    bar.set_label("||dL/dh_t||")
+    bar.set_label(label)
     bar.ax.yaxis.set_major_locator(mpl.ticker.MaxNLocator(nbins=6, integer=True))
     bar.ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"$10^{{{v:g}}}$"))
     return bar
