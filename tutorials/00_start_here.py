@@ -142,11 +142,12 @@ def train(seed, hook_list, lr=0.1, gain=1.5, steps=300):
 
 
 def report(runs):
-    """Print for each seed the first gradient norm, and whether the mean of the last 20 losses is below the bar."""
+    """Print each seed's first gradient norm, and whether its last 20 losses lie below the bar."""
     learned = [trace.column("loss", stage=0)[-20:].mean() < bar for _, trace in runs]
     for seed, (_, trace) in enumerate(runs):
         first = trace.column("norm_in", stage=0)[0]
-        print(f"seed {seed}: first gradient norm {first:8.3g}   learned the curve: {'yes' if learned[seed] else 'no'}")
+        word = "yes" if learned[seed] else "no"
+        print(f"seed {seed}: first gradient norm {first:8.3g}   learned the curve: {word}")
     print(f"{sum(learned)} of {len(runs)} learned the curve (final loss below {bar:.3f})")
 
 
@@ -175,7 +176,8 @@ report(clipped)
 # %% slideshow={"slide_type": "slide"}
 seed = 0
 traces = [plain[seed][1], clipped[seed][1]]
-lanes = mg.plot.Lanes(*[trace.column(name, stage=trace.clip_stage() or 0)       # the same scale on the left and right
+# The same vertical scale on the left and right. Stage 0 is the gradient as it came, if there is no clip.
+lanes = mg.plot.Lanes(*[trace.column(name, stage=trace.clip_stage() or 0)
                         for trace in traces for name in ("norm_in", "norm_out")])
 
 with mg.plot.styled():
@@ -195,10 +197,10 @@ plt.show()
 # **What to see.** Both runs start with the same gradient, 56 long. *Left:* without the clip it leaps to 118. Twenty
 # updates later all is over. The gradient only shrinks from there, to below $10^{-4}$, and what the nets have learned is
 # a step: one value on the left, its opposite on the right. *Right:* the orange line is what `backward()` produced, the
-# blue line what the optimizer was given. It never passes the threshold. Dots mark the steps that were clipped. Now look
-# at the orange line alone: in the beginning it is far above the threshold, later hardly ever. Nobody clips the orange
-# line. It is the net that went to a place where gradients are shorter. So clipping changed the *path*, not only the
-# steps.
+# blue line what the optimizer was given. It never passes the threshold. Dots mark the steps that were clipped; on all
+# other steps the two lines are one. Now follow the orange line: in the beginning it is far above the threshold, later
+# hardly ever. Nobody clips the orange line. It is the net that went to a place where gradients are shorter. So clipping
+# changed the *path*, not only the steps.
 #
 # ## 5. What clipping did, and what it did not do
 #
@@ -227,7 +229,8 @@ for name in ("0.weight", "48.weight", "98.weight"):
 vanishing = [train(seed, [hooks.ClipNorm(1.0)], gain=0.5, steps=50) for seed in range(4)]
 report(vanishing)
 coefficients = np.concatenate([trace.column("coefficient", hook="ClipNorm") for _, trace in vanishing])
-print(f"clip coefficient over all {len(coefficients)} steps: from {coefficients.min():g} to {coefficients.max():g}")
+low, high = coefficients.min(), coefficients.max()
+print(f"clip coefficient over all {len(coefficients)} steps: from {low:g} to {high:g}")
 
 # %%
 slow = [train(seed, [], lr=0.005) for seed in range(4)]
