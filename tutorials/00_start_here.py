@@ -142,7 +142,7 @@ def train(seed, hook_list, lr=0.1, gain=1.5, steps=300):
 
 
 def report(runs):
-    """Print each seed's first gradient norm, and whether its last 20 losses lie below the bar."""
+    """Print each seed's first gradient norm, and whether the mean of its last 20 losses is below the bar."""
     learned = [trace.column("loss", stage=0)[-20:].mean() < bar for _, trace in runs]
     for seed, (_, trace) in enumerate(runs):
         first = trace.column("norm_in", stage=0)[0]
