@@ -1,18 +1,15 @@
 """Every line of the table of rules, crossed with the properties that every rule must have.
 
-A line of ``CASES`` is one call: the function as it stands in the table, its arguments, what NumPy says the value is and
-what PyTorch calls it.  Floating arrays among the arguments are differentiated; everything else is handed over as it is.
-A new rule needs a line here, and gets all the properties for it.
+The lines stand in ``tests/cases/``; a new rule needs one there, and gets all the properties for it.
 """
 
 import functools
 import itertools
 import math
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pytest
+from cases import CASES, EMPTY, POINTS
 
 import minigrad as mg
 from minigrad import ops
@@ -24,159 +21,6 @@ except ImportError:
     torch = None
 
 needs_torch = pytest.mark.skipif(torch is None, reason="PyTorch is not installed")
-
-
-def sample(*shape, low=-2.0, high=2.3):
-    """Return distinct numbers between ``low`` and ``high`` in a scattered order, none near a multiple of 1/2."""
-    n = max(1, math.prod(shape))
-    order = np.argsort(np.sin(1 + 2.7 * np.arange(n)))
-    points = low + (high - low) * (order + 0.5) / n
-    nearest = np.round(2 * points) / 2
-    return np.where(abs(points - nearest) < 0.04, nearest + 0.07, points)[: math.prod(shape)].reshape(shape)
-
-
-A, B, ROW, COLUMN = sample(3, 4), sample(3, 4, high=1.9)[::-1].copy(), sample(4, high=1.7), sample(3, 1, high=1.8)
-POSITIVE, EXPONENT = sample(3, 4, low=0.5, high=2.5), sample(4, low=-1.5, high=2.5)
-CUBE, MASK = sample(2, 3, 4, high=2.2), np.sin(np.arange(12.0)).reshape(3, 4) > 0
-LABELS = np.array([2, 0, 2])
-REPEATED = (np.array([2, 0, 2]), np.array([[1], [3]]))
-NEW_SHAPE = (2, 6)
-
-
-@dataclass
-class Case:
-    """One call of a function of the table."""
-
-    name: str
-    fn: Any
-    args: tuple
-    twin: Any = None            # the same in PyTorch, called with the same arguments
-    value: Any = None           # the same in NumPy; needed for functions that are not NumPy's own
-    kwargs: dict = field(default_factory=dict)
-    elementwise: bool = False
-
-    @property
-    def floats(self):
-        """The arrays that are differentiated."""
-        return [a for a in self.args if self.is_differentiated(a)]
-
-    @staticmethod
-    def is_differentiated(arg):
-        return isinstance(arg, np.ndarray) and arg.dtype.kind == "f"
-
-    def __call__(self, *floats, fn=None, **kwargs):
-        """Call the function with these in place of the differentiated arguments."""
-        replacements = iter(floats)
-        args = [next(replacements) if self.is_differentiated(a) else a for a in self.args]
-        return (fn or self.fn)(*args, **self.kwargs, **kwargs)
-
-
-def case(name, fn, *args, twin=None, value=None, **kwargs):
-    return Case(name, fn, args, twin, value, kwargs)
-
-
-def elementwise(name, fn, *args, twin=None, value=None):
-    return Case(name, fn, args, twin, value, elementwise=True)
-
-
-def softmax_log(x, axis):
-    e = np.exp(x - x.max(axis, keepdims=True))
-    return np.log(e / e.sum(axis, keepdims=True))
-
-
-def added_at(g, index, shape):
-    out = np.zeros(shape)
-    np.add.at(out, index, g)
-    return out
-
-
-CASES = [
-    elementwise("add", np.add, A, B, twin=lambda a, b: a + b),
-    elementwise("add broadcast", np.add, COLUMN, ROW, twin=lambda a, b: a + b),
-    elementwise("subtract", np.subtract, A, ROW, twin=lambda a, b: a - b),
-    elementwise("multiply", np.multiply, A, B, twin=lambda a, b: a * b),
-    elementwise("multiply broadcast", np.multiply, COLUMN, CUBE, twin=lambda a, b: a * b),
-    elementwise("multiply by itself", np.multiply, A, A, twin=lambda a, b: a * b),
-    elementwise("divide", np.true_divide, A, POSITIVE, twin=lambda a, b: a / b),
-    elementwise("divide broadcast", np.true_divide, COLUMN, POSITIVE, twin=lambda a, b: a / b),
-    elementwise("power", np.power, POSITIVE, EXPONENT, twin=lambda a, b: a ** b),
-    elementwise("cube", np.power, A, 3, twin=lambda x, n: x ** n),
-    elementwise("power -1.5", np.power, POSITIVE, -1.5, twin=lambda x, n: x ** n),
-    elementwise("2 to the power", np.power, 2.0, A, twin=lambda x, n: x ** n),
-    elementwise("negative", np.negative, A, twin=lambda x: -x),
-    elementwise("positive", np.positive, A, twin=lambda x: +x),
-    elementwise("reciprocal", np.reciprocal, POSITIVE, twin=lambda x: 1 / x),
-    elementwise("exp", np.exp, A, twin=lambda x: x.exp()),
-    elementwise("log", np.log, POSITIVE, twin=lambda x: x.log()),
-    elementwise("sqrt", np.sqrt, POSITIVE, twin=lambda x: x.sqrt()),
-    elementwise("square", np.square, A, twin=lambda x: x.square()),
-    elementwise("sin", np.sin, A, twin=lambda x: x.sin()),
-    elementwise("cos", np.cos, A, twin=lambda x: x.cos()),
-    elementwise("tanh", np.tanh, A, twin=lambda x: x.tanh()),
-    elementwise("sigmoid", ops.sigmoid, A, twin=lambda x: x.sigmoid(), value=lambda x: 1 / (1 + np.exp(-x))),
-    elementwise("absolute", np.absolute, A, twin=lambda x: x.abs()),
-    elementwise("relu", ops.relu, A, twin=lambda x: x.relu(), value=lambda x: np.where(x > 0, x, 0)),
-    elementwise("maximum", np.maximum, A, ROW, twin=lambda a, b: torch.maximum(a, b)),
-    elementwise("minimum", np.minimum, COLUMN, B, twin=lambda a, b: torch.minimum(a, b)),
-    elementwise("cast", ops.cast, A, "float64", twin=lambda x, _: x.double(), value=lambda x, dtype: x.astype(dtype)),
-    *(case(f"select {what}", ops.select, MASK, a, b, value=np.where,
-           twin=lambda c, a, b: torch.where(torch.as_tensor(c), a, b))
-      for what, a, b in (("", A, B), ("broadcast", COLUMN, ROW), ("or 0", A, 0.0))),
-    case("matrix @ matrix", np.matmul, A, sample(4, 2), twin=lambda a, b: a @ b),
-    case("matrix @ vector", np.matmul, A, ROW, twin=lambda a, b: a @ b),
-    case("vector @ matrix", np.matmul, ROW, sample(4, 2), twin=lambda a, b: a @ b),
-    case("vector @ vector", np.matmul, ROW, EXPONENT, twin=lambda a, b: a @ b),
-    case("batch @ matrix", np.matmul, CUBE, sample(4, 2), twin=lambda a, b: a @ b),
-    case("matrix @ batch", np.matmul, A, CUBE.swapaxes(1, 2).copy(), twin=lambda a, b: a @ b),
-    case("batch @ batch, broadcast", np.matmul, CUBE[:, None], sample(5, 4, 2), twin=lambda a, b: a @ b),
-    case("batch @ vector", np.matmul, CUBE, ROW, twin=lambda a, b: a @ b),
-    case("vector @ batch", np.matmul, sample(3), CUBE, twin=lambda a, b: a @ b),
-    case("linear", ops.linear, A, sample(2, 4), sample(2), value=lambda x, w, b: x @ w.T + b,
-         twin=lambda x, w, b: torch.nn.functional.linear(x, w, b)),
-    case("linear without bias", ops.linear, A, sample(2, 4), value=lambda x, w: x @ w.T, twin=lambda x, w: x @ w.T),
-    case("linear of a batch", ops.linear, CUBE, sample(2, 4), sample(2), value=lambda x, w, b: x @ w.T + b,
-         twin=lambda x, w, b: torch.nn.functional.linear(x, w, b)),
-    case("linear of a vector", ops.linear, ROW, sample(2, 4), sample(2), value=lambda x, w, b: w @ x + b,
-         twin=lambda x, w, b: torch.nn.functional.linear(x, w, b)),
-    case("cross_entropy", ops.cross_entropy, A, LABELS,
-         value=lambda x, target: -softmax_log(x, 1)[np.arange(3), target].mean(),
-         twin=lambda x, target: torch.nn.functional.cross_entropy(x, torch.as_tensor(target))),
-    case("sum", np.sum, A, twin=lambda x: x.sum()),
-    case("sum of an axis", np.sum, CUBE, axis=1, twin=lambda x, axis: x.sum(axis)),
-    case("sum of two axes, kept", np.sum, CUBE, axis=(0, -1), keepdims=True,
-         twin=lambda x, axis, keepdims: x.sum(axis, keepdims)),
-    case("mean", np.mean, A, twin=lambda x: x.mean()),
-    case("mean of an axis, kept", np.mean, CUBE, axis=-2, keepdims=True,
-         twin=lambda x, axis, keepdims: x.mean(axis, keepdims)),
-    case("max", np.max, A, twin=lambda x: x.max()),
-    case("max of an axis", np.max, CUBE, axis=1, twin=lambda x, axis: x.amax(axis)),
-    case("min", np.min, A, twin=lambda x: x.min()),
-    case("min of two axes, kept", np.min, CUBE, axis=(0, 2), keepdims=True,
-         twin=lambda x, axis, keepdims: x.amin(axis, keepdims)),
-    case("log_softmax", ops.log_softmax, A, twin=lambda x: x.log_softmax(-1), value=lambda x: softmax_log(x, -1)),
-    case("log_softmax of axis 0", ops.log_softmax, CUBE, axis=0, value=lambda x, axis: softmax_log(x, 0),
-         twin=lambda x, axis: x.log_softmax(0)),
-    *(case(f"norm, p = {p:g}", ops.norm, A, p, value=lambda x, p: np.linalg.norm(x.ravel(), p),
-           twin=lambda x, p: torch.linalg.vector_norm(x, p)) for p in (1, 2, 3.5, math.inf)),
-    case("reshape", np.reshape, A, NEW_SHAPE, twin=lambda x, shape: x.reshape(shape)),
-    case("transpose", np.transpose, CUBE, twin=lambda x: x.permute(2, 1, 0)),
-    case("transpose by axes", np.transpose, CUBE, (1, -1, 0), twin=lambda x, axes: x.permute(axes)),
-    case("swapaxes", np.swapaxes, CUBE, 0, -1, twin=lambda x, a, b: x.swapaxes(a, b)),
-    case("broadcast_to", np.broadcast_to, COLUMN, (2, 3, 4), twin=lambda x, shape: x.broadcast_to(shape)),
-    *(case(f"take {what}", ops.take, A, index, value=lambda x, i: x[i], twin=lambda x, i: x[i]) for what, index in (
-        ("a slice", (slice(None, None, 2), slice(1, 3))), ("a row", -1), ("repeated", REPEATED),
-        ("with new axes", (Ellipsis, None, 1)), ("by mask", MASK), ("by rows and mask", (slice(1, 3), MASK[0])))),
-    case("scatter", ops.scatter, sample(2, 3), REPEATED, (3, 4), value=added_at,
-         twin=lambda g, i, shape: torch.zeros(shape, dtype=g.dtype).index_put(
-             tuple(torch.as_tensor(j) for j in i), g, accumulate=True)),
-    case("concatenate", ops.concatenate, A, sample(2, 4), A[:1].copy(), value=lambda *a: np.concatenate(a),
-         twin=lambda *a: torch.cat(a)),
-    case("concatenate along the last", ops.concatenate, A, COLUMN, axis=-1,
-         value=lambda *a, axis: np.concatenate(a, axis), twin=lambda *a, axis: torch.cat(a, axis)),
-    case("stack", ops.stack, A, B, value=lambda *a: np.stack(a), twin=lambda *a: torch.stack(a)),
-    case("stack along the last", ops.stack, A, B, axis=-1, value=lambda *a, axis: np.stack(a, axis),
-         twin=lambda *a, axis: torch.stack(a, axis)),
-]
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 elementwise_case = pytest.mark.parametrize("case", [c for c in CASES if c.elementwise], ids=lambda c: c.name)
@@ -366,22 +210,6 @@ def test_numbers_without_axes(case, create_graph):
         np.testing.assert_allclose(g.data, expected.data[0], rtol=1e-14)
 
 
-EMPTY = [
-    *(Case(c.name, c.fn, tuple(np.zeros((0, 3)) if c.is_differentiated(a) else a for a in c.args))
-      for c in CASES if c.elementwise),
-    case("sum", np.sum, np.zeros((0, 3))), case("sum of axis 0", np.sum, np.zeros((0, 3)), axis=0),
-    case("max of axis 1", np.max, np.zeros((0, 3)), axis=1), case("norm", ops.norm, np.zeros(0)),
-    case("no rows @", np.matmul, np.zeros((0, 3)), np.ones((3, 2))),
-    case("no columns @", np.matmul, np.ones((2, 0)), np.ones((0, 3))),
-    case("linear", ops.linear, np.zeros((0, 3)), np.ones((2, 3)), np.ones(2)),
-    case("log_softmax", ops.log_softmax, np.zeros((0, 3))), case("take", ops.take, np.ones(3), slice(0, 0)),
-    case("take by an empty mask", ops.take, np.ones(3), np.zeros(3, bool)),
-    case("concatenate", ops.concatenate, np.zeros((0, 3)), np.ones((1, 3))),
-    case("stack", ops.stack, np.zeros(0), np.zeros(0)),
-    case("reshape", np.reshape, np.zeros((0, 3)), (3, 0)), case("transpose", np.transpose, np.zeros((0, 3))),
-]
-
-
 @pytest.mark.parametrize("case", EMPTY, ids=lambda c: c.name)
 def test_empty_arrays(case):
     """Nothing in, nothing (or a sum of nothing) out, and a gradient of the argument's shape either way."""
@@ -395,31 +223,6 @@ def test_empty_arrays(case):
 
 
 # ------------------------------------------------------------------ points where something is to be decided
-
-POINTS = [      # name, function, arguments, value, gradient of the sum for each argument
-    ("relu at 0", ops.relu, [[-1, 0, 2]], [0, 0, 2], [[0, 0, 1]]),
-    ("absolute at 0", np.absolute, [[-2, 0, 3]], [2, 0, 3], [[-1, 0, 1]]),
-    ("maximum, a tie", np.maximum, [[1, 2, 3], [1, 3, 2]], [1, 3, 3], [[0.5, 0, 1], [0.5, 1, 0]]),
-    ("minimum, a tie", np.minimum, [[1, 2, 3], [1, 3, 2]], [1, 2, 2], [[0.5, 1, 0], [0.5, 0, 1]]),
-    ("max, two share", np.max, [[1, 3, 3, 0]], 3, [[0, 0.5, 0.5, 0]]),
-    ("max of rows, two share", lambda x: np.max(x, axis=1), [[[1, 1], [0, 2]]], [1, 2], [[[0.5, 0.5], [0, 1]]]),
-    ("min, four share", np.min, [[5, 5, 5, 5]], 5, [[0.25, 0.25, 0.25, 0.25]]),
-    ("x**2 at 0", lambda x: x ** 2, [[0, 3]], [0, 9], [[0, 6]]),
-    ("x**1 at 0", lambda x: x ** 1, [[0, 3]], [0, 3], [[1, 1]]),
-    ("x**0 at 0", lambda x: x ** 0, [[0, 3]], [1, 1], [[0, 0]]),
-    ("(-x)**3", lambda x: (-x) ** 3, [[0, 2]], [0, -8], [[0, -12]]),
-    ("x**n at 0", np.power, [[0, 0, 0], [0, 1, 2]], [1, 0, 0], [[0, 1, 0], [0, 0, 0]]),
-    ("tanh far out", np.tanh, [[-1e3, 0, 20, 1e3]], [-1, 0, 1, 1], [[0, 1, 0, 0]]),
-    ("sigmoid far out", ops.sigmoid, [[-1e3, 0, 1e3]], [0, 0.5, 1], [[0, 0.25, 0]]),
-    ("log_softmax far out", ops.log_softmax, [[1e4, 0, -1e4]], [0, -1e4, -2e4], [[-2, 1, 1]]),
-    ("log_softmax, even", ops.log_softmax, [[1e4, 1e4]], [-math.log(2)] * 2, [[0, 0]]),
-    ("cross_entropy far out", lambda x: ops.cross_entropy(x, np.array([1])), [[[1e4, 0]]], 1e4, [[[1, -1]]]),
-    *((f"norm at 0, p = {p:g}", lambda x, p=p: ops.norm(x, p), [[0, 0]], 0, [[0, 0]]) for p in (1, 2, 3, math.inf)),
-    ("norm, p = inf, two share", lambda x: ops.norm(x, math.inf), [[3, -3, 1]], 3, [[0.5, -0.5, 0]]),
-    ("norm of 1e-200", ops.norm, [[3e-200, 4e-200]], 5e-200, [[0.6, 0.8]]),
-    ("norm of 1e150", ops.norm, [[3e150, 4e150]], 5e150, [[0.6, 0.8]]),
-]
-
 
 @pytest.mark.parametrize(("f", "args", "value", "gradients"), [p[1:] for p in POINTS], ids=[p[0] for p in POINTS])
 def test_kinks_ties_and_far_points(f, args, value, gradients):
