@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from minigrad.engine import RULES, Node, name_of
+from minigrad.engine import RULES, SPELLINGS, Node, name_of
 from minigrad.recording import RECORDING
 
 ndarray = np.ndarray
@@ -61,17 +61,32 @@ def requires_grad(arg):
 
 def knows_keywords(fn, rule, kwargs, tracked):
     """Say whether a rule knows these keywords; where a gradient would be lost through one, raise TypeError."""
+    if tracked and rule.keywords is not None:
+        refuse_unknown(fn, kwargs, rule.keywords)
     for key, value in kwargs.items():
         known = rule.keywords is None or key in rule.keywords
-        if not known and tracked:
-            raise TypeError(f"{name_of(fn)}: the gradient rule does not know the keyword {key!r}; use t.detach() or "
-                            f"t.data if no gradient is wanted")
         if requires_grad(value):
             raise TypeError(f"{name_of(fn)}: pass the tensor `{key}` by position; no gradient flows "
                             f"through keyword arguments")
         if not known:
             return False
     return True
+
+
+def refuse_unknown(fn, kwargs, keywords):
+    """Raise TypeError for a keyword through which a gradient would be lost."""
+    for key in kwargs:
+        if key not in keywords:
+            raise TypeError(f"{name_of(fn)}: the gradient rule does not know the keyword {key!r}; use t.detach() or "
+                            f"t.data if no gradient is wanted")
+
+
+def respelled(fn, args, kwargs):
+    """Call what stands in for a NumPy function."""
+    stand_in, keywords = SPELLINGS[fn]
+    if kwargs and keywords is not None:
+        refuse_unknown(fn, kwargs, keywords)
+    return stand_in(*args, **kwargs)
 
 
 def as_arrays(fn, args, kwargs, out=None, name=None):

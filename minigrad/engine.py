@@ -88,7 +88,7 @@ RULES = {}
 """The table itself: function -> Rule."""
 
 SPELLINGS = {}
-"""NumPy functions that are another spelling of functions in the table: function -> stand-in."""
+"""NumPy functions that are another spelling of functions in the table: function -> (stand-in, its keywords)."""
 
 
 def defvjp(fn, *vjps, joint=None, composite=None):
@@ -137,7 +137,7 @@ def defconstant(*fns):
 
 def respell(fn, stand_in):
     """Let a NumPy function, called with tensors, run as ``stand_in`` with the same arguments."""
-    SPELLINGS[fn] = stand_in
+    SPELLINGS[fn] = stand_in, accepted_arguments(stand_in)[1]
 
 
 def primitive(fn):

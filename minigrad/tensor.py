@@ -7,7 +7,7 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, constant, knows_keywords, requires_grad
+from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, constant, knows_keywords, requires_grad, respelled
 from minigrad.engine import FREED, RULES, SPELLINGS, Node, name_of, next_number
 from minigrad.handle import Handle
 from minigrad.recording import RECORDING
@@ -262,7 +262,7 @@ class Tensor(Node):
     def __array_function__(self, fn, types, args, kwargs):
         if fn in SPELLINGS:
             if requires_grad([*args, *kwargs.values()]):
-                return SPELLINGS[fn](*args, **kwargs)
+                return respelled(fn, args, kwargs)
             out = as_arrays(fn, args, kwargs)
             return result(out) if isinstance(out, np.ndarray) else out
         if fn in RULES:
