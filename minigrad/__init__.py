@@ -3,30 +3,41 @@
     import minigrad as mg
     from minigrad import nn, optim, hooks
 
-``np.tanh(t)``, ``t.tanh()`` and ``mg.tanh(t)`` are one thing: tensors speak NumPy's protocols.
+``np.tanh(t)``, ``t.tanh()`` and ``mg.tanh(t)`` are one thing: tensors speak NumPy's protocols.  Programs written for
+PyTorch run as ``import minigrad as torch``, ``import minigrad.nn as nn``, ``import minigrad.optim as optim``.
 """
 
+import builtins
 import importlib
 
-from numpy import concatenate, cos, exp, log, maximum, minimum, sin, sqrt, stack, tanh, where
+import numpy as np
+from numpy import inf, linalg, nan, pi
 
-from minigrad import hooks, inplace, methods, nn, optim, rules
+from minigrad import autograd, hooks, methods, nn, optim, rules, utils
+from minigrad.constructors import CONSTRUCTORS, DTYPES
+from minigrad.utils.data import DataLoader, TensorDataset
 from minigrad.engine import defconstant, defvjp, primitive, respell
+from minigrad.functions import FUNCTIONS
 from minigrad.gradcheck import gradcheck
 from minigrad.gradient import grad
-from minigrad.ops import log_softmax, relu, sigmoid
-from minigrad.recording import enable_grad, is_grad_enabled, no_grad
+from minigrad.missing import explain
+from minigrad.recording import enable_grad, inference_mode, is_grad_enabled, no_grad
+from minigrad.saving import load, save
 from minigrad.seeding import manual_seed
-from minigrad.tensor import Tensor, tensor
+from minigrad.tensor import Tensor
 from minigrad.trace import NormTrace
 
 __version__ = "0.1.0"
 
+globals().update(FUNCTIONS | CONSTRUCTORS | {name: np.dtype(kind) for name, kind in DTYPES.items()})
+
 __all__ = [
-    "NormTrace", "Tensor", "concatenate", "cos", "defconstant", "defvjp", "enable_grad", "exp", "grad", "gradcheck",
-    "hooks", "inplace", "is_grad_enabled", "log", "log_softmax", "manual_seed", "maximum", "methods", "minimum", "nn",
-    "no_grad", "optim", "primitive", "relu", "respell", "rules", "sigmoid", "sin", "sqrt", "stack", "tanh", "tensor",
-    "where",
+    "DataLoader", "NormTrace", "Tensor", "TensorDataset", "autograd", "defconstant", "defvjp", "enable_grad",
+    "grad", "gradcheck", "hooks",
+    "inference_mode", "inf", "is_grad_enabled", "linalg", "load", "manual_seed", "methods", "nan", "nn", "no_grad",
+    "optim", "pi", "primitive", "respell", "rules", "save", "utils",
+    # `from minigrad import *` leaves Python's own sum, max, abs ... alone
+    *(name for name in (*FUNCTIONS, *CONSTRUCTORS, *DTYPES) if not hasattr(builtins, name)),
 ]
 
 LATER = ("check", "experiments", "plot", "tasks")
@@ -34,11 +45,13 @@ LATER = ("check", "experiments", "plot", "tasks")
 need them."""
 
 
-def __getattr__(name):
-    if name in LATER:
-        return importlib.import_module(f"minigrad.{name}")
-    raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+def import_later(name):
+    """Return a part of the package that is imported when it is first asked for, else None."""
+    return importlib.import_module(f"minigrad.{name}") if name in LATER else None
+
+
+__getattr__ = explain("minigrad", lambda: globals(), import_later)
 
 
 def __dir__():
-    return sorted([*__all__, *LATER])
+    return sorted({*__all__, *FUNCTIONS, *CONSTRUCTORS, *DTYPES, *LATER})

@@ -5,6 +5,7 @@ the way out.
 """
 
 import dis
+import inspect
 import sys
 
 import numpy as np
@@ -36,6 +37,11 @@ def constant(arg, fn):
     if isinstance(arg, (int, float)):
         return arg
     raise TypeError(f"{name_of(fn)} of a tensor and a {type(arg).__name__}: give a number, an array or a tensor")
+
+
+def is_data(value):
+    """Say whether something can be compared with a tensor element by element."""
+    return isinstance(value, (Node, int, float, np.generic, ndarray, list, tuple))
 
 
 def plain(value):
@@ -86,7 +92,24 @@ def respelled(fn, args, kwargs):
     stand_in, keywords = SPELLINGS[fn]
     if kwargs and keywords is not None:
         refuse_unknown(fn, kwargs, keywords)
-    return stand_in(*args, **kwargs)
+    try:
+        return stand_in(*args, **kwargs)
+    except TypeError:
+        try:
+            inspect.signature(stand_in).bind(*args, **kwargs)
+        except TypeError as misfit:             # say it in the name that was called
+            raise TypeError(f"{name_of(fn)}: {misfit}") from None
+        raise
+
+
+def misfit(fn, values, error):
+    """Return an error that names the function and the shapes it was given, where NumPy's own text may not."""
+    if type(error) is not ValueError:           # NumPy's own kinds, such as LinAlgError, say enough
+        return error
+    name, shapes = name_of(fn), [v.shape for v in values if isinstance(v, ndarray)]
+    if name.removeprefix("np.") in str(error) and all(str(shape) in str(error) for shape in shapes):
+        return error
+    return ValueError(f"{name} of shape{'s' * (len(shapes) > 1)} {' and '.join(map(str, shapes))}: {error}")
 
 
 def as_arrays(fn, args, kwargs, out=None, name=None):

@@ -58,11 +58,11 @@ def FREED(*_):
 class Rule:
     """One line of the table: how a function runs forward and how cotangents are pulled back."""
 
-    __slots__ = ("composite", "constant", "forward", "joint", "keywords", "positional", "reach", "vjps")
+    __slots__ = ("composite", "constant", "forward", "into", "joint", "keywords", "positional", "reach", "vjps")
 
-    def __init__(self, forward, vjps=(), joint=None, composite=None, constant=False):
+    def __init__(self, forward, vjps=(), joint=None, composite=None, into=None, constant=False):
         self.forward, self.vjps, self.joint = forward, tuple(vjps), joint
-        self.composite, self.constant = composite, constant
+        self.composite, self.into, self.constant = composite, into, constant
         # How many arguments, counted from the first, a gradient can flow to without further asking.
         self.reach = sys.maxsize if joint else (*self.vjps, None).index(None)
         self.positional, self.keywords = accepted_arguments(joint or next(filter(None, self.vjps), None))
@@ -91,7 +91,7 @@ SPELLINGS = {}
 """NumPy functions that are another spelling of functions in the table: function -> (stand-in, its keywords)."""
 
 
-def defvjp(fn, *vjps, joint=None, composite=None):
+def defvjp(fn, *vjps, joint=None, composite=None, into=None):
     """Write a line of the table: the gradient rule of ``fn``, one vjp per positional argument.
 
     Each vjp is called ``vjp(g, y, *args, **kwargs)`` and returns the cotangent of its argument.
@@ -106,6 +106,8 @@ def defvjp(fn, *vjps, joint=None, composite=None):
             recurrences where all cotangents come out of one sweep.
         composite: for a rule that uses in-place NumPy and so cannot run on tensors: the
             same function built of ordinary operations.  Orders above the first are taken from it.
+        into: for a function of which few elements of the first argument matter, such as a slice: ``into(held, g,
+            *args)`` adds the cotangent of that argument to an array in place, instead of making one as large.
 
     Raises:
         TypeError: if ``fn`` or a rule cannot be called.
@@ -118,7 +120,7 @@ def defvjp(fn, *vjps, joint=None, composite=None):
         >>> float(mg.grad(np.sinh(x), x)) == float(np.cosh(0.5))
         True
     """
-    for rule in (fn, *vjps, joint, composite):
+    for rule in (fn, *vjps, joint, composite, into):
         if rule is not None and not callable(rule):
             raise TypeError(f"defvjp: {rule!r} is not callable; give a function and one rule "
                             f"`lambda g, y, *args: ...` per argument")
@@ -126,7 +128,7 @@ def defvjp(fn, *vjps, joint=None, composite=None):
         raise TypeError(f"defvjp({name_of(fn)}): a plain function never asks the table; mark it with @mg.primitive")
     if not vjps and joint is None:
         raise TypeError(f"defvjp({name_of(fn)}): give one rule per argument, or joint=rule")
-    RULES[fn] = Rule(getattr(fn, "__wrapped__", fn), vjps, joint, composite)
+    RULES[fn] = Rule(getattr(fn, "__wrapped__", fn), vjps, joint, composite, into)
 
 
 def defconstant(*fns):
@@ -241,6 +243,9 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
                 joint = rule.joint(g, y, *args, **kwargs)
             for index, parent in enumerate(parents):
                 if parent is None or (useful is not None and parent._number not in useful):
+                    continue
+                if rule.into is not None and index == 0 and not create_graph and parent._number in owned:
+                    rule.into(cotangents[parent._number], g, *args, **kwargs)
                     continue
                 if joint is None:
                     pulled = vjps[index](g, y, *args, **kwargs)
@@ -407,7 +412,8 @@ class Stale:
     __neg__ = __abs__ = __pow__ = __rpow__ = __getitem__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse
     __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _refuse
+    __hash__ = object.__hash__
 
     def __getattr__(self, name):
         self._refuse()

@@ -1,10 +1,11 @@
-"""How gradients are asked for: ``y.backward()`` adds them to ``.grad``, ``grad(y, xs)`` hands them back."""
+"""How gradients are asked for, ``y.backward()`` and ``grad(y, xs)``, and where they arrive: ``.grad``, tensor hooks."""
 
 import numpy as np
 
 from minigrad.engine import backprop
+from minigrad.handle import Handle
 from minigrad.recording import RECORDING
-from minigrad.tensor import Tensor, result
+from minigrad.tensor import KEEP, Tensor, result
 
 
 def backward(self, gradient=None, retain_graph=None, create_graph=False):
@@ -28,9 +29,6 @@ def backward(self, gradient=None, retain_graph=None, create_graph=False):
     found = sweep([self], [seed], create_graph, retain_graph, None)
     for node, g, owned in found:
         node._accumulate(g, owned)
-
-
-Tensor.backward = backward
 
 
 def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_unused=False):
@@ -104,3 +102,82 @@ def sweep(roots, seeds, create_graph, retain_graph, wanted, all_of_them=False):
                         retain_graph=create_graph if retain_graph is None else retain_graph)
     finally:
         RECORDING.reset(token)
+
+
+# ---------------------------------------------------------------------- where gradients arrive
+
+def accumulate(self, g, owned):
+    """Add what arrived at a leaf to its gradient."""
+    held = self.grad
+    if isinstance(g, Tensor):                    # create_graph: sums are on the tape too
+        own = g if g.requires_grad else result(np.array(g._data))
+        self._grad = own if held is None else held + own
+    elif held is None:
+        self._grad = result(np.asarray(g) if owned else np.array(g))
+    elif held.requires_grad:
+        self._grad = held + g
+    else:                                        # the same Tensor, given a new array
+        held._data = np.asarray(held._data + g)
+
+
+def retain_grad(self):
+    """Keep the gradient of this result in ``.grad``, as leaves do."""
+    if not self.requires_grad:
+        raise RuntimeError("retain_grad: this tensor does not require a gradient")
+    if self._fn is not None and self._grad is None:
+        self._grad = KEEP
+
+
+def register_hook(self, fn):
+    """Call ``fn(g)`` with the complete cotangent dL/dself, once per backward pass.
+
+    Hooks run in the order in which they were registered, when all contributions have been summed and
+    before the cotangent is passed on to the parents (or, for a leaf, added to ``.grad``).  Among tensors, those
+    made later are visited earlier.
+
+    Args:
+        fn: takes the cotangent as a Tensor; returns None, or a replacement of the same shape.
+
+    Returns:
+        a Handle; ``handle.remove()`` takes the hook out again.
+
+    Example:
+        >>> import minigrad as mg
+        >>> h = mg.tensor(2.0, requires_grad=True)
+        >>> handle = h.register_hook(lambda g: g * 10)
+        >>> (h * h).backward(); h.grad
+        tensor(40.)
+    """
+    if not self.requires_grad:
+        raise RuntimeError("register_hook: this tensor does not require a gradient, so none will arrive")
+    if not callable(fn):
+        raise TypeError(f"register_hook takes a function of the gradient, not {fn!r}")
+    if self._hooks is None:
+        self._hooks = {}
+    return Handle(self._hooks, fn)
+
+
+def fire_hooks(self, g):
+    """Return the cotangent as this tensor's hooks leave it."""
+    on_tape = isinstance(g, Tensor)
+    for fn in tuple(self._hooks.values()):
+        given = g if on_tape else result(np.asarray(g))
+        array = given._data
+        replaced = fn(given)
+        if replaced is None:
+            if given._data is array:
+                continue
+            replaced = given                    # g *= 0.5 or g.clamp_(-1, 1), without a return
+        array = replaced._data if isinstance(replaced, Tensor) else np.array(replaced)  # it may reuse its buffer
+        if array.shape != self.shape:
+            raise ValueError(f"a hook returned a gradient of shape {array.shape} for a tensor of shape "
+                             f"{self.shape}; return one of the same shape, or None")
+        if not on_tape:
+            g = array if array.dtype == self.dtype else array.astype(self.dtype)
+        else:
+            g = replaced if isinstance(replaced, Tensor) else result(array.astype(self.dtype))
+    return g
+
+
+Tensor.backward, Tensor.register_hook, Tensor.retain_grad = backward, register_hook, retain_grad
+Tensor._accumulate, Tensor._fire_hooks = accumulate, fire_hooks

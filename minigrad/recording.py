@@ -51,6 +51,9 @@ class enable_grad(no_grad):
     _mode = True
 
 
+inference_mode = no_grad
+
+
 def is_grad_enabled():
     """Say whether operations are being written on the tape."""
     return RECORDING.get()

@@ -7,9 +7,18 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.arguments import UNTOUCHED, as_arrays, being_stored, constant, knows_keywords, requires_grad, respelled
+from minigrad.arguments import (
+    UNTOUCHED,
+    as_arrays,
+    being_stored,
+    constant,
+    is_data,
+    knows_keywords,
+    misfit,
+    requires_grad,
+    respelled,
+)
 from minigrad.engine import FREED, RULES, SPELLINGS, Node, name_of, next_number
-from minigrad.handle import Handle
 from minigrad.recording import RECORDING
 
 KEEP = object()
@@ -120,10 +129,6 @@ class Tensor(Node):
         return self._data.ndim
 
     @property
-    def size(self):
-        return self._data.size
-
-    @property
     def is_leaf(self):
         """Whether this tensor was made by the user, not by an operation on the tape."""
         return self._fn is None
@@ -151,75 +156,6 @@ class Tensor(Node):
         """Return a tensor with the same array, cut off from the tape."""
         return result(self._data)
 
-    # ------------------------------------------- what arrives here (backward itself is in gradient.py)
-
-    def _accumulate(self, g, owned):
-        held = self.grad
-        if isinstance(g, Tensor):                    # create_graph: sums are on the tape too
-            own = g if g.requires_grad else result(np.array(g._data))
-            self._grad = own if held is None else held + own
-        elif held is None:
-            self._grad = result(np.asarray(g) if owned else np.array(g))
-        elif held.requires_grad:
-            self._grad = held + g
-        else:                                        # the same Tensor, given a new array
-            held._data = np.asarray(held._data + g)
-
-    def retain_grad(self):
-        """Keep the gradient of this result in ``.grad``, as leaves do."""
-        if not self.requires_grad:
-            raise RuntimeError("retain_grad: this tensor does not require a gradient")
-        if self._fn is not None and self._grad is None:
-            self._grad = KEEP
-
-    def register_hook(self, fn):
-        """Call ``fn(g)`` with the complete cotangent dL/dself, once per backward pass.
-
-        Hooks run in the order in which they were registered, when all contributions have been summed and
-        before the cotangent is passed on to the parents (or, for a leaf, added to ``.grad``).  Among tensors, those
-        made later are visited earlier.
-
-        Args:
-            fn: takes the cotangent as a Tensor; returns None, or a replacement of the same shape.
-
-        Returns:
-            a Handle; ``handle.remove()`` takes the hook out again.
-
-        Example:
-            >>> import minigrad as mg
-            >>> h = mg.tensor(2.0, requires_grad=True)
-            >>> handle = h.register_hook(lambda g: g * 10)
-            >>> (h * h).backward(); h.grad
-            tensor(40.)
-        """
-        if not self.requires_grad:
-            raise RuntimeError("register_hook: this tensor does not require a gradient, so none will arrive")
-        if not callable(fn):
-            raise TypeError(f"register_hook takes a function of the gradient, not {fn!r}")
-        if self._hooks is None:
-            self._hooks = {}
-        return Handle(self._hooks, fn)
-
-    def _fire_hooks(self, g):
-        on_tape = isinstance(g, Tensor)
-        for fn in tuple(self._hooks.values()):
-            given = g if on_tape else result(np.asarray(g))
-            array = given._data
-            replaced = fn(given)
-            if replaced is None:
-                if given._data is array:
-                    continue
-                replaced = given                    # g *= 0.5 or g.clamp_(-1, 1), without a return
-            array = replaced._data if isinstance(replaced, Tensor) else np.array(replaced)  # it may reuse its buffer
-            if array.shape != self.shape:
-                raise ValueError(f"a hook returned a gradient of shape {array.shape} for a tensor of shape "
-                                 f"{self.shape}; return one of the same shape, or None")
-            if not on_tape:
-                g = array if array.dtype == self.dtype else array.astype(self.dtype)
-            else:
-                g = replaced if isinstance(replaced, Tensor) else result(array.astype(self.dtype))
-        return g
-
     # ------------------------------------------------------------- operators: one line each
 
     def __add__(self, other): return apply(np.add, self, other)
@@ -230,6 +166,10 @@ class Tensor(Node):
     def __rmul__(self, other): return apply(np.multiply, other, self)
     def __truediv__(self, other): return apply(np.true_divide, self, other)
     def __rtruediv__(self, other): return apply(np.true_divide, other, self)
+    def __floordiv__(self, other): return apply(np.floor_divide, self, other)
+    def __rfloordiv__(self, other): return apply(np.floor_divide, other, self)
+    def __mod__(self, other): return apply(np.remainder, self, other)
+    def __rmod__(self, other): return apply(np.remainder, other, self)
     def __pow__(self, other): return apply(np.power, self, other)
     def __rpow__(self, other): return apply(np.power, other, self)
     def __matmul__(self, other): return apply(np.matmul, self, other)
@@ -244,11 +184,16 @@ class Tensor(Node):
     def __and__(self, other): return apply(np.bitwise_and, self, other)
     def __or__(self, other): return apply(np.bitwise_or, self, other)
     def __invert__(self): return apply(np.invert, self)
-    def __eq__(self, other): return NotImplemented if other is None else apply(np.equal, self, other)
-    def __ne__(self, other): return NotImplemented if other is None else apply(np.not_equal, self, other)
+    def __eq__(self, other): return apply(np.equal, self, other) if is_data(other) else NotImplemented
+    def __ne__(self, other): return apply(np.not_equal, self, other) if is_data(other) else NotImplemented
     __hash__ = object.__hash__
 
-    def __getitem__(self, index): return apply(ops.take, self, ops.plain_index(index))
+    def __getitem__(self, index):
+        index = ops.plain_index(index)
+        out = apply(ops.take, self, index)
+        if out._fn is None and ops.is_basic(index):
+            out._saved = self, index            # a slice off the tape: writing to it is writing to this tensor
+        return out
 
     # ----------------------------------------------------------------------- NumPy's protocols
 
@@ -263,8 +208,7 @@ class Tensor(Node):
         if fn in SPELLINGS:
             if requires_grad([*args, *kwargs.values()]):
                 return respelled(fn, args, kwargs)
-            out = as_arrays(fn, args, kwargs)
-            return result(out) if isinstance(out, np.ndarray) else out
+            return as_tensors(as_arrays(fn, args, kwargs))
         if fn in RULES:
             return apply(fn, *args, **kwargs)
         return as_arrays(fn, args, kwargs)
@@ -349,7 +293,10 @@ def apply(fn, *args, **kwargs):
     if tracked and len(args) > rule.positional:
         raise TypeError(f"{name_of(fn)}: the gradient rule takes {rule.positional} arguments by position, not "
                         f"{len(args)}; give the others by keyword")
-    data = rule.forward(*values, **kwargs)
+    try:
+        data = rule.forward(*values, **kwargs)
+    except ValueError as error:
+        raise misfit(fn, values, error) from error
     if type(data) is not np.ndarray:
         data = np.asarray(data)
     if not tracked or rule.constant or not RECORDING.get():
@@ -389,6 +336,9 @@ def result(array):
     return out
 
 
-def tensor(data, dtype=None, requires_grad=False):
-    """Make a Tensor from numbers, nested lists, an array or a tensor; the data are copied. See :class:`Tensor`."""
-    return Tensor(data, dtype, requires_grad)
+def as_tensors(out):
+    """Wrap arrays and NumPy numbers as tensors, inside lists and tuples too."""
+    if isinstance(out, (list, tuple)):
+        parts = map(as_tensors, out)
+        return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
+    return result(np.asarray(out)) if isinstance(out, (np.ndarray, np.generic)) else out

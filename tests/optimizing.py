@@ -11,8 +11,16 @@ OPTIMIZERS = {
     "SGD": lambda params, **kw: optim.SGD(params, **{"lr": 0.1, **kw}),
     "momentum": lambda params, **kw: optim.SGD(params, **{"lr": 0.1, "momentum": 0.9, **kw}),
     "nesterov": lambda params, **kw: optim.SGD(params, **{"lr": 0.1, "momentum": 0.9, "nesterov": True, **kw}),
+    "dampening": lambda params, **kw: optim.SGD(params, **{"lr": 0.1, "momentum": 0.5, "dampening": 0.5, **kw}),
     "Adam": lambda params, **kw: optim.Adam(params, **{"lr": 0.1, **kw}),
+    "AMSGrad": lambda params, **kw: optim.Adam(params, **{"lr": 0.1, "amsgrad": True, **kw}),
+    # No hook sees the decay of AdamW, so it would be missing in tests that compare what hooks saw with what was done.
+    "AdamW": lambda params, **kw: optim.AdamW(params, **{"lr": 0.1, "weight_decay": 0.0, **kw}),
+    "RMSprop": lambda params, **kw: optim.RMSprop(params, **{"lr": 0.1, **kw}),
+    "centered": lambda params, **kw: optim.RMSprop(params, **{"lr": 0.1, "momentum": 0.5, "centered": True, **kw}),
+    "Adagrad": lambda params, **kw: optim.Adagrad(params, **{"lr": 0.1, **kw}),
 }
+WITHOUT_MOMENTUM = ("SGD", "RMSprop", "Adagrad")
 every_optimizer = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 
 

@@ -34,5 +34,5 @@ def test_the_examples_were_found():
     tests = [test for name in NAMES for test in examples(name)]
     assert len(tests) >= 18
     assert sum(len(test.examples) for test in tests) >= 70
-    assert {"minigrad.tensor.Tensor", "minigrad.nn.layers.Linear",
+    assert {"minigrad.tensor.Tensor", "minigrad.nn.linear.Linear",
             "minigrad.hooks.clip.ClipNorm"} <= {test.name for test in tests}

@@ -151,7 +151,8 @@ def test_it_works_under_no_grad_and_with_other_directions():
 # --------------------------------------------------------------------------------- a rule of the user's own
 
 def test_a_new_rule_is_one_line():
-    """np.sinh has no rule; one line gives it one, and two lines give it every order."""
+    """Without a rule np.sinh is refused; one line gives it one, and two lines give it every order."""
+    del RULES[np.sinh], RULES[np.cosh]
     t = mg.tensor(X, requires_grad=True)
     with pytest.raises(TypeError, match=r"np\.sinh has no gradient rule; give it one with mg\.defvjp"):
         np.sinh(t)
@@ -165,9 +166,8 @@ def test_a_new_rule_is_one_line():
 
 
 def test_the_table_is_given_back_after_a_test():
-    """What the test above added is gone, so that no test depends on the order of tests."""
-    assert np.sinh not in RULES
-    assert np.hypot not in RULES
+    """What the test above took out is back, so that no test depends on the order of tests."""
+    assert RULES[np.sinh].vjps[0].__module__ == RULES[np.cosh].vjps[0].__module__ == "minigrad.rules.elementwise"
 
 
 def test_a_function_of_ones_own_is_a_primitive():

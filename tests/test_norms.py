@@ -249,7 +249,8 @@ def norms_by_hand(source):
     def is_norm(node):
         root = []
         if isinstance(node, ast.Call):
-            if called(node) == "hypot" or ast.unparse(node.func).endswith("linalg.norm"):
+            of_many = called(node) == "hypot" and any(isinstance(a, ast.Starred) for a in node.args)
+            if of_many or ast.unparse(node.func).endswith("linalg.norm"):
                 return True
             root = node.args if called(node) == "sqrt" else []
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.right) == "0.5":
@@ -262,7 +263,7 @@ def norms_by_hand(source):
 @pytest.mark.parametrize(("source", "found"), [
     ("np.linalg.norm(g)", 1), ("linalg.norm(g)", 1), ("np.sqrt((g ** 2).sum())", 1), ("math.sqrt(np.sum(g * g))", 1),
     ("sqrt(g.ravel() @ g.ravel())", 1), ("np.dot(g, g) ** 0.5", 1), ("math.hypot(*g)", 1),
-    ("np.sqrt(np.sum(np.square(g)))", 1), ("np.sqrt(2 / sum(p.shape))", 0),
+    ("np.sqrt(np.sum(np.square(g)))", 1), ("np.hypot(1, x)", 0), ("np.sqrt(2 / sum(p.shape))", 0),
     ("norm(g)", 0), ("np.sqrt(v)", 0), ("nn.LayerNorm(3)", 0), ("(g * g).sum()", 0), ("x ** 0.5", 0)])
 def test_the_search_for_norms_by_hand_finds_them(source, found):
     assert len(norms_by_hand(source)) == found

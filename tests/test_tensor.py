@@ -142,7 +142,7 @@ REFUSED = [     # name, call, ways out that the error names
     ("np.array of a list", lambda t: np.array([t[0], t[1]]), [r"t\.detach\(\)", r"t\.data"]),
     ("t.numpy()", lambda t: t.numpy(), [r"t\.detach\(\)", r"t\.data"]),
     ("a[:] = t", lambda t: operator.setitem(np.zeros(3), slice(None), t), [r"t\.detach\(\)", r"t\.data"]),
-    ("a rule that is not there", np.arctan, [r"np\.arctan", r"mg\.defvjp", r"t\.detach\(\)", r"t\.data"]),
+    ("a rule that is not there", np.spacing, [r"np\.spacing", r"mg\.defvjp", r"t\.detach\(\)", r"t\.data"]),
     ("a function unknown", lambda t: np.interp(t, [0, 1], [0, 1]), [r"np\.interp", r"mg\.defvjp", r"t\.detach\(\)"]),
     ("a tensor by keyword", lambda t: ops.linear(t, np.ones((3, 3)), bias=t), ["linear", "`bias` by position"]),
     ("a string", lambda t: t + "1", ["add"]),
@@ -550,7 +550,7 @@ def test_what_can_never_fire_is_refused(call, error):
 
 @pytest.mark.parametrize("call", [
     lambda x: np.sum(x, 1, "f8"), lambda x: np.mean(x, 1, "f8"), lambda x: np.max(x, 1, None, True),
-    lambda x: np.reshape(x, (9,), "F"), lambda x: np.broadcast_to(x, (2, 3, 3), True)])
+    lambda x: np.broadcast_to(x, (2, 3, 3), True)])
 def test_an_argument_that_the_rule_does_not_know_by_position_is_refused_forward(call):
     """NumPy's third argument of sum is a dtype; a rule must not take it for keepdims."""
     with pytest.raises(TypeError, match="by position"):

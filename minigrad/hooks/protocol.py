@@ -81,7 +81,7 @@ class Context:
         step: updates made so far (skipped and held micro-batches do not count).
         micro_step: calls of ``optimizer.step`` before this one.
         weight: how many items the micro-batch has, as given to ``step(weight=)``.
-        lr: the learning rate.
+        lr: the learning rate; of several parameter groups, the first one's.
         params: parameter name -> its array, read-only.
         norm: the 2-norm of the gradient that arrives at this hook.
         stage: the record of this hook's stage, where it may note what it measured.

@@ -1,9 +1,31 @@
 """Networks with PyTorch's names."""
 
-from minigrad.nn import functional, init
-from minigrad.nn.layers import Linear, ReLU, RNNCell, Sequential, Sigmoid, Tanh
-from minigrad.nn.losses import CrossEntropyLoss, MSELoss
+from minigrad.missing import explain
+from minigrad.nn import functional, init, utils
+from minigrad.nn.activations import (
+    ELU, GELU, SELU, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Softplus,
+    Softsign, Tanh,
+)
+from minigrad.nn.cells import GRUCell, LSTMCell, RNNCell
+from minigrad.nn.containers import Flatten, Identity, ModuleDict, ModuleList, Residual, Sequential
+from minigrad.nn.conv import (
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPool2d,
+)
+from minigrad.nn.linear import Linear
+from minigrad.nn.losses import (
+    BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss,
+)
 from minigrad.nn.module import Module, Parameter
+from minigrad.nn.normalisation import BatchNorm1d, BatchNorm2d, Dropout, LayerNorm
+from minigrad.nn.recurrent import GRU, LSTM, RNN
+from minigrad.nn.sparse import Embedding
 
-__all__ = ["CrossEntropyLoss", "Linear", "MSELoss", "Module", "Parameter", "RNNCell", "ReLU", "Sequential", "Sigmoid",
-           "Tanh", "functional", "init"]
+__all__ = ["ELU", "GELU", "GRU", "LSTM", "RNN", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d",
+           "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d",
+           "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GRUCell", "Hardtanh", "HuberLoss", "Identity",
+           "KLDivLoss", "L1Loss", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MSELoss",
+           "MaxPool1d", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "RNNCell", "ReLU",
+           "ReLU6", "Residual", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Softsign",
+           "Tanh", "functional", "init", "utils"]
+
+__getattr__ = explain("minigrad.nn", lambda: __all__)

@@ -1,29 +1,20 @@
-"""Module: parameters found by attribute, called like a function."""
+"""Module: parameters, buffers and modules found by attribute, called like a function."""
 
-from minigrad.tensor import Tensor
+from types import MappingProxyType
 
+import numpy as np
 
-class Parameter(Tensor):
-    """A tensor that requires a gradient and belongs to a module; ``name`` is its name in the net, e.g. "1.weight".
-
-    Args:
-        data: as for Tensor.
-        dtype: a floating dtype.
-    """
-
-    __slots__ = ("name",)
-
-    def __init__(self, data, dtype=None):
-        super().__init__(data, dtype, requires_grad=True)
-        self.name = None
-
-    def __reduce__(self):
-        build, arguments = super().__reduce__()
-        return build, arguments, (None, {"name": self.name})
+from minigrad.missing import refusal
+from minigrad.nn.gates import Hooked, call_with_hooks
+from minigrad.nn.parameter import Parameter, plain_buffer
+from minigrad.nn.state import checked_state
 
 
-class Module:
+class Module(Hooked):
     """A part of a network: assign parameters and modules as attributes, and write ``forward``.
+
+    Whatever is a :class:`Parameter` or a Module among its attributes belongs to it, in the order of assignment;
+    calling ``super().__init__()`` is allowed, and not needed.
 
     Example:
         >>> from minigrad import nn
@@ -36,18 +27,113 @@ class Module:
         ['0.factor', '1.factor']
     """
 
+    training = True                             # an attribute of the class, so that no __init__ is needed
+    _buffer_names = MappingProxyType({})        # name -> whether state_dict has it
+
+    # ------------------------------------------------------------------------------- calling
+
     def forward(self, *args):
         """Compute the output; every module writes its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x)")
 
     def __call__(self, *args, **kwargs):
-        return self.forward(*args, **kwargs)
+        if self._hooks is None:
+            return self.forward(*args, **kwargs)
+        return call_with_hooks(self, args, kwargs)
+
+    # ---------------------------------------------------------------------------- attributes
+
+    def __setattr__(self, name, value):
+        if name in self._buffer_names:
+            if isinstance(value, (Parameter, Module)):
+                del self._buffer_names[name]
+            else:
+                value = plain_buffer(name, value)
+        elif not isinstance(value, (Parameter, Module)) and value is not None:
+            held = vars(self).get(name)
+            if isinstance(held, (Parameter, Module)):
+                kind = "parameter" if isinstance(held, Parameter) else "module"
+                cure = (f"write .{name}.data = ... for new values, nn.Parameter(...) for a new parameter"
+                        if kind == "parameter" else "assign a module, or None")
+                raise TypeError(f"{type(self).__name__}.{name} is a {kind}, and a {type(value).__name__} is none: it "
+                                f"would be trained and saved no longer; {cure}, or `del` it first")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        if name in self._buffer_names:
+            del self._buffer_names[name]
+
+    def __getattr__(self, name):                # called only where the ordinary search has found nothing
+        if name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}", name=name)
+        raise refusal(type(self).__name__, name, [n for n in dir(self) if not n.startswith("_")], CURES)
+
+    def register_parameter(self, name, parameter):
+        """Add a parameter under a name, as ``self.name = parameter`` does; None keeps the place free.
+
+        Raises:
+            TypeError: if it is no Parameter.
+            ValueError: for a name with a dot, an empty one, or one that is taken.
+        """
+        self._check_name(name)
+        if parameter is not None and not isinstance(parameter, Parameter):
+            raise TypeError(f"register_parameter({name!r}): a {type(parameter).__name__} is no nn.Parameter")
+        setattr(self, name, parameter)
+
+    def register_buffer(self, name, value, persistent=True):
+        """Add a buffer: a tensor without gradient that belongs to the state, a running mean for instance.
+
+        It is reached as an attribute, and what is assigned to that attribute later becomes a buffer again.
+
+        Args:
+            name: of the attribute.
+            value: an array or tensor, or None for a buffer without a value yet.
+            persistent: whether it is saved in ``state_dict``.
+
+        Raises:
+            TypeError: for a tensor that requires a gradient, and for what is no array of numbers.
+            ValueError: for a name with a dot, an empty one, or one that is taken.
+        """
+        self._check_name(name)
+        value = plain_buffer(name, value)
+        object.__setattr__(self, name, value)
+        if not self._buffer_names:
+            object.__setattr__(self, "_buffer_names", {})
+        self._buffer_names[name] = bool(persistent)
+
+    def add_module(self, name, module):
+        """Add a module under a name, as ``self.name = module`` does; None keeps the place free.
+
+        Raises:
+            TypeError: if it is no Module.
+            ValueError: for a name with a dot, an empty one, or one that is taken.
+        """
+        self._check_name(name)
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{type(self).__name__}: {name!r} is a {type(module).__name__}, not a Module; for a "
+                            f"function use nn.Tanh() and the like")
+        setattr(self, name, module)
+
+    def _check_name(self, name):
+        if not isinstance(name, str):
+            raise TypeError(f"a name is a string, not {name!r}")
+        if not name or "." in name:
+            raise ValueError(f"{name!r} cannot be a name: it must not be empty, nor hold a dot, which joins names")
+        if vars(self).get(name) is not None or hasattr(type(self), name):
+            raise ValueError(f"{type(self).__name__} already has an attribute {name!r}; choose another name")
+
+    # ------------------------------------------------------------------- walking through the net
 
     def named_children(self):
         """Yield (name, module) for the modules directly inside, in order of assignment."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
+
+    def children(self):
+        """Yield the modules directly inside, in order of assignment, each once."""
+        yield from dict.fromkeys(module for _, module in self.named_children())
 
     def named_modules(self, prefix=""):
         """Yield (name, module) for this module and all inside, each once, outermost first."""
@@ -59,40 +145,198 @@ class Module:
         seen.add(id(self))
         yield prefix, self
         for name, child in self.named_children():
-            yield from child._walk(f"{prefix}.{name}" if prefix else name, seen)
+            yield from child._walk(joined(prefix, name), seen)
 
-    def named_parameters(self):
-        """Yield (name, parameter) for all parameters inside, each once."""
+    def modules(self):
+        """Yield this module and all inside, each once, outermost first."""
+        for _, module in self.named_modules():
+            yield module
+
+    def apply(self, fn):
+        """Call ``fn(module)`` for every module inside and at last for this one, each once; returns this module.
+
+        Example:
+            >>> from minigrad import nn
+            >>> def start(module):
+            ...     if isinstance(module, nn.Linear):
+            ...         nn.init.orthogonal_(module.weight)
+            >>> net = nn.Sequential(nn.Linear(2, 2), nn.Tanh()).apply(start)
+        """
+        self._apply(fn, set())
+        return self
+
+    def _apply(self, fn, seen):
+        seen.add(id(self))
+        for _, child in self.named_children():
+            if id(child) not in seen:
+                child._apply(fn, seen)
+        fn(self)
+
+    def named_parameters(self, prefix="", recurse=True):
+        """Yield (name, parameter) for all parameters inside (or, without ``recurse``, its own), each once."""
         seen = set()
-        for prefix, module in self.named_modules():
+        for place, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name, value in vars(module).items():
                 if isinstance(value, Parameter) and id(value) not in seen:
                     seen.add(id(value))
-                    yield (f"{prefix}.{name}" if prefix else name), value
+                    yield joined(place, name), value
 
-    def parameters(self):
+    def parameters(self, recurse=True):
         """Return all parameters as a list, telling each its name in this net, for optimizers and error texts."""
         found = []
-        for name, p in self.named_parameters():
+        for name, p in self.named_parameters(recurse=recurse):
             p.name = name
             found.append(p)
         return found
 
-    def zero_grad(self):
-        """Set the gradient of every parameter to None."""
-        for _, module in self.named_modules():
-            for value in vars(module).values():
-                if isinstance(value, Parameter):
-                    value.grad = None
+    def named_buffers(self, prefix="", recurse=True):
+        """Yield (name, tensor) for all buffers inside (or, without ``recurse``, its own), each once."""
+        seen = set()
+        for place, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name in module._buffer_names:
+                value = getattr(module, name)
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
+                    yield joined(place, name), value
+
+    def buffers(self, recurse=True):
+        """Return all buffers as a list."""
+        return [value for _, value in self.named_buffers(recurse=recurse)]
+
+    # ---------------------------------------------------------------- modes, gradients, dtypes
+
+    def train(self, mode=True):
+        """Put this module and all inside into training mode (dropout drops, BatchNorm measures); returns it."""
+        if not isinstance(mode, (bool, np.bool_)):
+            raise TypeError(f"train(mode) takes True or False, not {mode!r}")
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self):
+        """Put this module and all inside into evaluation mode; returns it."""
+        return self.train(False)
+
+    def zero_grad(self, set_to_none=True):
+        """Set the gradient of every parameter to None, or those that are there to zeros."""
+        for _, p in self.named_parameters():
+            p.grad = None if set_to_none or p.grad is None else np.zeros(p.shape, p.dtype)
+
+    def requires_grad_(self, requires_grad=True):
+        """Ask for gradients of every parameter inside, or freeze them all; returns this module."""
+        for _, p in self.named_parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def to(self, dtype):
+        """Convert all floating parameters, their gradients, and buffers to a floating dtype; returns this module.
+
+        The parameters stay the same objects; make an optimizer after the conversion, as its moments keep their dtype.
+        "cpu" is accepted, as the place where everything is.
+
+        Raises:
+            TypeError: for what is no floating dtype.
+            ValueError: for another device.
+        """
+        device = str(dtype).split(":")[0]
+        if device == "cpu":
+            return self
+        if device in ("cuda", "mps", "xpu"):
+            raise ValueError(f"to({dtype!r}): minigrad runs on the CPU; leave it out")
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise TypeError(f"to({dtype}): parameters are floating-point numbers; take float16, float32 or float64")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.dtype.kind == "f":
+                tensor._data = tensor._data.astype(dtype)
+                tensor.grad = tensor.grad               # assigning converts it
+        return self
+
+    def half(self):
+        """Convert to float16; see :meth:`to`."""
+        return self.to(np.float16)
+
+    def float(self):
+        """Convert to float32, PyTorch's ``float``; see :meth:`to`."""
+        return self.to(np.float32)
+
+    def double(self):
+        """Convert to float64; see :meth:`to`."""
+        return self.to(np.float64)
+
+    # --------------------------------------------------------------------------------- state
+
+    def _named_state(self, prefix="", above=()):
+        """Yield (name, tensor) of everything that is saved; what is shared appears under each of its names."""
+        if self in above:
+            return
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield joined(prefix, name), value
+        for name, persistent in self._buffer_names.items():
+            if persistent and getattr(self, name) is not None:
+                yield joined(prefix, name), getattr(self, name)
+        for name, child in self.named_children():
+            yield from child._named_state(joined(prefix, name), (*above, self))
+
+    def state_dict(self):
+        """Return name -> tensor for all parameters and persistent buffers: a snapshot, which no later step changes.
+
+        Example:
+            >>> from minigrad import nn
+            >>> list(nn.Sequential(nn.Tanh(), nn.Linear(3, 2)).state_dict())
+            ['1.weight', '1.bias']
+        """
+        return {name: tensor.detach() for name, tensor in self._named_state()}
+
+    def load_state_dict(self, state, strict=True):
+        """Give parameters and persistent buffers the values in a dict name -> array or tensor, PyTorch's included.
+
+        Everything is checked first; then values are copied and cast to the dtype that is there.
+
+        Args:
+            state: as from :meth:`state_dict`.
+            strict: whether names that are missing or not known are an error.  If not, what fits by name is taken, and
+                must fit in shape.
+
+        Returns:
+            a named tuple (missing_keys, unexpected_keys), two lists of names.
+
+        Raises:
+            TypeError: if ``state`` is no dict.
+            ValueError: naming all that is wrong; nothing has changed then.
+        """
+        tensors = dict(self._named_state())
+        arrays, report = checked_state(type(self).__name__, tensors, state, strict)
+        for name, array in arrays.items():
+            tensors[name].data = array
+        return report
+
+    # ---------------------------------------------------------------------------------- text
 
     def extra_repr(self):
         """Return what the repr shows between this module's brackets."""
         return ""
 
     def __repr__(self):
-        children = list(self.named_children())
+        children, extra = list(self.named_children()), self.extra_repr()
         count = sum(p.size for _, p in self.named_parameters())
         if not children:
-            return f"{type(self).__name__}({self.extra_repr()})"
-        lines = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in children]
+            return f"{type(self).__name__}({extra})"
+        lines = [f"  {extra}"] if extra else []
+        lines += [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in children]
         return f"{type(self).__name__}(\n" + "\n".join(lines) + f"\n)  # {count} parameters"
+
+
+def joined(prefix, name):
+    """Return a name within the net: "1.weight"."""
+    return f"{prefix}.{name}" if prefix else name
+
+
+CURES = {
+    "cuda": "minigrad runs on the CPU; leave it out",
+    "device": "minigrad runs on the CPU; leave it out",
+    "register_backward_hook": "net.register_full_backward_hook(fn)",
+    "register_full_backward_pre_hook": "net.register_full_backward_hook(fn), which is given grad_output too",
+    "_modules": "net.named_children()",
+}

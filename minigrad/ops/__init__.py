@@ -4,11 +4,19 @@ Plain functions of arrays, marked as primitives: called with tensors they go on 
 gradients stand on the page of the same name in ``rules/``.
 """
 
-from minigrad.ops.elementwise import cast, relu, select, sigmoid
-from minigrad.ops.linalg import linear
-from minigrad.ops.nn import cross_entropy, cross_entropy_composite
-from minigrad.ops.reduce import log_softmax, norm
-from minigrad.ops.shape import concatenate, plain_index, scatter, stack, take
+from minigrad.ops.activations import (
+    bell, elu, erf, erfc, gelu, hardtanh, leaky_relu, log_sigmoid, relu, selu, sigmoid, silu, softplus,
+)
+from minigrad.ops.conv import avg_pool, conv, conv_input, conv_weight, max_pool, overlap_add, windows, winners
+from minigrad.ops.elementwise import cast, clip, select
+from minigrad.ops.linalg import cofactor, eigh, einsum, is_regular, linear, slogdet, svd
+from minigrad.ops.nn import binary_cross_entropy, cross_entropy, cross_entropy_composite, standardize
+from minigrad.ops.reduce import log_softmax, logsumexp, middle, norm, softmax
+from minigrad.ops.shape import add_at, along_axis, concatenate, is_basic, plain_index, scatter, stack, take
 
-__all__ = ["cast", "concatenate", "cross_entropy", "cross_entropy_composite", "linear", "log_softmax", "norm",
-           "plain_index", "relu", "scatter", "select", "sigmoid", "stack", "take"]
+__all__ = ["add_at", "along_axis", "avg_pool", "bell", "binary_cross_entropy", "cast", "clip", "cofactor",
+           "concatenate", "conv", "conv_input", "conv_weight", "cross_entropy", "cross_entropy_composite",
+           "eigh", "einsum", "elu", "erf", "erfc", "gelu", "hardtanh", "is_basic", "is_regular",
+           "leaky_relu", "linear", "log_sigmoid", "log_softmax", "logsumexp", "max_pool", "middle", "norm",
+           "overlap_add", "plain_index", "relu", "scatter", "select", "selu", "sigmoid", "silu", "slogdet",
+           "softmax", "softplus", "stack", "standardize", "svd", "take", "windows", "winners"]

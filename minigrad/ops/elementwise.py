@@ -1,4 +1,4 @@
-"""What NumPy lacks among the functions of each element: relu and its kin, sigmoid, choosing, casting."""
+"""Choosing, clipping and casting each element, as operations that can go on the tape."""
 
 import numpy as np
 
@@ -6,16 +6,14 @@ from minigrad.engine import primitive
 
 
 @primitive
-def relu(x):
-    """Return max(x, 0); the gradient at 0 is 0, as PyTorch's."""
-    return np.maximum(x, 0)
+def clip(x, low=None, high=None):
+    """Return min(max(x, low), high); ``np.clip`` of tensors comes here.
 
-
-@primitive
-def sigmoid(x):
-    """Return 1 / (1 + exp(-x)), without overflow at either end, and exact down to 1e-308 for negative x."""
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
+    None is no bound; a bound may be a number, an array or a tensor.  The gradient goes to x where low <= x <= high,
+    the bounds included, elsewhere to the bound that holds.  Where low > high, high holds; where low = high the gradient
+    of x < low goes nowhere.  All as in PyTorch.
+    """
+    return np.clip(x, low, high)
 
 
 @primitive

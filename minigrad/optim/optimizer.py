@@ -3,13 +3,15 @@
 import math
 import warnings
 import weakref
+from operator import is_
 
 import numpy as np
 
 from minigrad.hooks import Context, Pipeline, StepReport
-from minigrad.hooks.pipeline import backward_stage
-from minigrad.hooks.protocol import Stage, Verdict, positive
+from minigrad.hooks.pipeline import backward_stage, measure
+from minigrad.hooks.protocol import Stage, Verdict, positive, shown
 from minigrad.norms import norm
+from minigrad.optim.groups import OWN, above_zero, as_groups, checked, from_zero, named
 from minigrad.tensor import Tensor
 
 
@@ -18,20 +20,52 @@ class Optimizer:
 
     Args:
         params: tensors, ``(name, tensor)`` pairs, or a dict name -> tensor.  ``net.parameters()`` knows the names.
-            A tensor given twice counts once.
-        lr: the learning rate, > 0; ``opt.lr`` may be assigned between steps.
+            A tensor given twice counts once.  Or a list of parameter groups: dicts with "params" (as above, or one
+            tensor) and hyperparameters of their own.
+        defaults: the hyperparameters by name, with their values where a group says nothing.  ``lr``, the learning
+            rate, is a number > 0 (in a group >= 0: 0 freezes it), or a function of the number of updates made so far.
         hooks: gradient hooks in time order, see :mod:`minigrad.hooks`.
         update_hooks: the same for the update that the optimizer proposes (p <- p + update).
         trace: a :class:`minigrad.NormTrace` that is handed the report of each step.
 
+    Attributes:
+        param_groups: a list of dicts: "params", "param_names", and every hyperparameter.  Hyperparameters may be
+            assigned between steps, ``for g in opt.param_groups: g["lr"] = 0.1``; they are checked when they are used,
+            before anything changes.
+        params: all parameters, name -> tensor.
+        state: what the optimizer remembers of each parameter, name -> dict.
+        updates, micro_steps, held, skipped: updates made, calls of ``step``, and those of them that held or skipped.
+
     Raises:
         TypeError: if a parameter is no tensor, or does not require a gradient.
-        ValueError: for no parameters, two of one name, or lr not > 0.
+        ValueError: for no parameters, two of one name, one in two groups, or a hyperparameter out of its range or
+            unknown.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> a, b = (mg.tensor([1.0], requires_grad=True) for _ in range(2))
+        >>> opt = optim.SGD([{"params": [a], "lr": 0.5}, {"params": [b]}], lr=0.1)
+        >>> a.grad, b.grad = [1.0], [1.0]
+        >>> report = opt.step()
+        >>> a.tolist(), b.tolist(), [g["lr"] for g in opt.param_groups]
+        ([0.5], [0.9], [0.5, 0.1])
     """
 
-    def __init__(self, params, lr, hooks=(), update_hooks=(), trace=None):
-        self.params = named(params)
-        self.lr = lr
+    decoupled = False
+    """Whether ``weight_decay`` acts beside the gradient, when all hooks are done: p <- p - lr * weight_decay * p."""
+
+    def __init__(self, params, defaults, hooks=(), update_hooks=(), trace=None):
+        if not isinstance(defaults, dict) or "lr" not in defaults:
+            raise TypeError(f"defaults is a dict of hyperparameters with 'lr' among them, not {defaults!r}")
+        self.defaults = self._checked(defaults)
+        if not callable(defaults["lr"]):
+            above_zero(defaults["lr"], "lr")
+        self.param_groups, self.params = [], {}
+        for group in as_groups(params):
+            self.add_param_group(group)
+        if not self.params:
+            raise ValueError("no parameters to optimize; if they came from a generator, it may have been used up")
         self.hooks, self.update_hooks = hooks, update_hooks
         if trace is not None and not hasattr(trace, "record_report"):
             raise TypeError(f"trace is a NormTrace(), not {trace!r}; save it later with trace.save(path)")
@@ -40,14 +74,78 @@ class Optimizer:
         self.updates = self.micro_steps = self.held = self.skipped = 0
         self._warned = False
 
+    # ------------------------------------------------------------------------------------ groups
+
+    def add_param_group(self, group):
+        """Take up more parameters, as a group with hyperparameters of its own.
+
+        Args:
+            group: a dict, "params" and any hyperparameters; the others are those the optimizer was made with.
+
+        Raises:
+            TypeError, ValueError: as for the parameters of a new optimizer; nothing has changed then.
+        """
+        number = len(self.param_groups)
+        if not isinstance(group, dict) or "params" not in group:
+            raise TypeError(f"group {number}: a parameter group is a dict with 'params' and hyperparameters, not "
+                            f"{group!r}")
+        where = f"group {number}: " if number or len(group) > 1 else ""
+        self._refuse_unknown(group, where)
+        params = group["params"]
+        new = named([params] if isinstance(params, Tensor) else params, self.params, where)
+        options = self._checked({name: group.get(name, value) for name, value in self.defaults.items()}, where)
+        own = {key: group[key] for key in ("initial_lr", "name") if key in group}
+        self.param_groups.append({"params": list(new.values()), "param_names": list(new), **options, **own})
+        self.params.update(new)
+
+    def _refuse_unknown(self, group, where):
+        for key in group:
+            if key not in self.defaults and key not in OWN:
+                raise ValueError(f"{where}{type(self).__name__} has no hyperparameter {key!r}; it has "
+                                 f"{', '.join(self.defaults)}")
+
+    def _checked(self, options, where=""):
+        options = checked(options, where)
+        self.check(options, where)
+        return options
+
+    def check(self, options, where=""):
+        """Refuse hyperparameters that don't go together, by a ValueError; ``where`` begins its message."""
+
+    def _plan(self):
+        """Return (options, names) for each group, the options checked, the learning rate a number."""
+        plan = []
+        for number, group in enumerate(self.param_groups):
+            where = f"group {number}: " if len(self.param_groups) > 1 else ""
+            try:
+                options = self._checked({name: group[name] for name in self.defaults}, where)
+                names, params = group["param_names"], group["params"]
+            except KeyError as error:
+                raise ValueError(f"{where}{error} has been taken out of the group; put it back") from None
+            self._refuse_unknown(group, where)
+            if callable(options["lr"]):
+                options["lr"] = from_zero(options["lr"](self.updates), f"{where}lr (a function, at {self.updates})")
+            if len(names) != len(params) or not all(map(is_, map(self.params.get, names), params)):
+                raise ValueError(f"{where}its list of parameters was changed by hand; use opt.add_param_group(...) for "
+                                 f"more, and p.requires_grad_(False) with p.grad = None to leave one out")
+            plan.append((options, names))
+        if sum(len(names) for _, names in plan) != len(self.params):
+            raise ValueError("opt.param_groups was changed by hand; use opt.add_param_group(...) for more")
+        return plan
+
     @property
     def lr(self):
-        """The learning rate."""
-        return self._lr
+        """The learning rate of the first group, now; assigning a number > 0, or a function, sets that of all."""
+        lr = self.param_groups[0]["lr"]
+        return lr(self.updates) if callable(lr) else lr
 
     @lr.setter
     def lr(self, value):
-        self._lr = positive(value, "lr", finite=True)
+        lr = value if callable(value) else above_zero(value, "lr")
+        for group in self.param_groups:
+            group["lr"] = lr
+
+    # ------------------------------------------------------------------------------------- hooks
 
     @property
     def hooks(self):
@@ -79,6 +177,8 @@ class Optimizer:
             hook._owner = weakref.ref(self)
         return pipeline
 
+    # -------------------------------------------------------------------------------------- step
+
     def zero_grad(self):
         """Set every ``.grad`` to None, so that the next backward starts afresh."""
         for p in self.params.values():
@@ -100,8 +200,9 @@ class Optimizer:
                 were (hooks of your own, if they have ``state_dict`` and ``load_state_dict``).
         """
         weight = positive(weight, "weight", finite=True)
+        plan = self._plan()
         grads = {name: None if p.grad is None else p.grad.data for name, p in self.params.items()}
-        return self._advance(grads, weight, None if loss is None else float(loss), self.hooks.state_dicts())
+        return self._advance(grads, plan, weight, None if loss is None else float(loss), self.hooks.state_dicts())
 
     def flush(self):
         """Let go of a window of ``Accumulate`` that is not full (at the end of an epoch).
@@ -111,18 +212,18 @@ class Optimizer:
         """
         for index, hook in enumerate(self.hooks):
             if getattr(hook, "role", None) == "accumulate":
-                states, weight = self.hooks.state_dicts(), hook.weights
+                plan, states, weight = self._plan(), self.hooks.state_dicts(), hook.weights
                 grads = hook.flush()
                 if grads is not None:
-                    return self._advance(grads, weight, None, states, start=index + 1)
+                    return self._advance(grads, plan, weight, None, states, start=index + 1)
         return None
 
-    def _advance(self, grads, weight, loss, states, start=0):
+    def _advance(self, grads, plan, weight, loss, states, start=0):
         """Run hooks and update; whatever goes wrong, parameters, moments and hooks are what they were."""
         detailed = self.trace is not None
         per_parameter = detailed and self.trace.per_parameter
         measured = {"counts": detailed, "per_parameter": per_parameter}
-        ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=self.lr,
+        ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=plan[0][0]["lr"],
                       params={name: p.data for name, p in self.params.items()}, norm=norm(grads.values()))
         stages = [backward_stage(grads, ctx.norm, **measured)]
         if start:
@@ -133,7 +234,7 @@ class Optimizer:
             outcome, _ = self.hooks.run(grads, ctx, **measured, start=start, stages=stages)
             if not isinstance(outcome, Verdict):
                 self._warn_once(outcome, ctx.norm, ("propagate",))
-                outcome = self._update(outcome, ctx, stages, measured)
+                outcome = self._update(outcome, plan, ctx, stages, measured) or outcome
         except BaseException as error:
             self.hooks.undo(states)
             if detailed:                # the step that ends a run is the one to look at
@@ -152,15 +253,40 @@ class Optimizer:
     def _report(self, status, reason, ctx, loss, stages):
         return StepReport(status, reason, self.updates, self.micro_steps, ctx.weight, ctx.lr, loss, stages)
 
-    def _update(self, grads, ctx, stages, measured):
-        """Propose, run the update hooks, and only then change anything."""
-        updates, states = dict.fromkeys(grads), {}
-        for name, g in grads.items():
-            if g is not None:           # moments in at least float32: in float16, eps and g * g round to 0
-                g = g.astype(np.promote_types(g.dtype, np.float32), copy=False)
-                updates[name], states[name] = self.propose(ctx.params[name], g, self.state.get(name))
-        if len(self.update_hooks) or measured["counts"]:
-            ctx.norm = norm(updates.values())
+    def _update(self, grads, plan, ctx, stages, measured):
+        """Propose, run the update hooks, and only then change anything; return the verdict of a hook that skips."""
+        watched = len(self.update_hooks) or measured["counts"]
+        updates, moved, states, params = dict.fromkeys(grads), {}, {}, ctx.params
+        for options, names in plan:
+            for name in names:
+                g, p = grads[name], params[name]
+                if g is None:
+                    continue
+                if g.dtype.itemsize < 4:            # moments in at least float32: in float16, eps and g * g round to 0
+                    g = g.astype(np.float32)
+                update, states[name] = self.propose(p, g, self.state.get(name), options)
+                if watched:
+                    updates[name] = update
+                    continue
+                if self.decoupled:
+                    update = self._decayed(p, update, options)
+                # The sum at once, so that one update's memory serves the next.
+                moved[name] = (p + update).astype(p.dtype, copy=False)
+        if watched:
+            updates = self._watched(updates, plan, ctx, stages, measured)
+            if isinstance(updates, Verdict):
+                return updates
+            moved = {name: (params[name] + update).astype(params[name].dtype, copy=False)
+                     for name, update in updates.items() if update is not None}
+            states = {name: states[name] for name in moved}
+        for name, array in moved.items():
+            self.params[name]._rebind(array)
+        self.state.update({name: state for name, state in states.items() if state is not None})
+        return None
+
+    def _watched(self, updates, plan, ctx, stages, measured):
+        """Run the update hooks and the decoupled decay, on record; return the updates to be added, or a verdict."""
+        ctx.norm = norm(updates.values())
         if len(self.update_hooks):
             before = self.update_hooks.state_dicts()
             try:
@@ -173,22 +299,31 @@ class Optimizer:
             if isinstance(outcome, Verdict):
                 return outcome
             updates = outcome
+        number = len(self.hooks) + len(self.update_hooks) + 1
+        if self.decoupled:
+            hooked, updates = updates, {
+                name: None if updates[name] is None else self._decayed(ctx.params[name], updates[name], options)
+                for options, names in plan for name in names}
+            if measured["counts"]:
+                stages.append(Stage("decay", "update", number, norm_in=ctx.norm))
+                measure(stages[-1], hooked, updates, ctx)
+                number += 1
         if measured["counts"]:
-            number = len(self.hooks) + len(self.update_hooks) + 1
             stages.append(Stage("update", "update", number, norm_in=ctx.norm, norm_out=ctx.norm))
-        moved = {name: (ctx.params[name] + update).astype(ctx.params[name].dtype, copy=False)
-                 for name, update in updates.items() if update is not None}
-        for name, array in moved.items():
-            self.params[name]._rebind(array)
-        self.state.update({name: state for name, state in states.items() if state is not None})
         return updates
 
-    def propose(self, p, g, state):
+    def _decayed(self, p, update, options):
+        """Return an update with the decoupled decay in it, which no hook sees or changes."""
+        c = options["lr"] * options["weight_decay"]
+        return update - np.multiply(p, c, dtype=update.dtype) if c else update
+
+    def propose(self, p, g, state, options):
         """Return the update of one parameter (p <- p + update) and its new state, changing nothing.
 
         Args:
-            p, g: its array and its gradient, both read-only.
+            p, g: its array and its gradient, both read-only; g is at least float32.
             state: what was returned as its new state the last time; None at first.
+            options: the hyperparameters of its group, name -> checked value.
         """
         raise NotImplementedError
 
@@ -207,35 +342,7 @@ class Optimizer:
                           f"first in hooks=[...] to say what should happen", RuntimeWarning, stacklevel=4)
 
     def __repr__(self):
-        return f"{type(self).__name__}({len(self.params)} parameters, lr={self.lr:g}, hooks: {self.hooks!r})"
-
-
-def named(params):
-    """Return parameters as a dict name -> tensor, each tensor once."""
-    if isinstance(params, Tensor):
-        raise TypeError("give a list of parameters, [w], not one tensor")
-    if hasattr(params, "parameters"):
-        raise TypeError(f"give the parameters of the net, {type(params).__name__.lower()}.parameters(), not the net")
-    out, seen = {}, set()
-    items = params.items() if isinstance(params, dict) else params
-    for index, item in enumerate(items):
-        given, p = item if isinstance(item, tuple) else (None, item)
-        if given is not None and not isinstance(given, str):
-            raise TypeError(f"parameter {index}: give (name, tensor), not ({type(given).__name__}, ...)")
-        if not isinstance(p, Tensor):
-            raise TypeError(f"parameter {index} is a {type(p).__name__}, not a tensor")
-        if not p.requires_grad or not p.is_leaf:
-            raise TypeError(f"parameter {index} (shape {p.shape}) is {'fixed' if p.is_leaf else 'no leaf'}: an "
-                            f"optimizer changes leaves with requires_grad=True")
-        if id(p) in seen:
-            continue
-        seen.add(id(p))
-        name = given or getattr(p, "name", None) or f"param{index}"
-        if name in out:
-            if given:
-                raise ValueError(f"two parameters are named {name!r}")
-            name = f"{name}#{index}"
-        out[name] = p
-    if not out:
-        raise ValueError("no parameters to optimize; if they came from a generator, it may have been used up")
-    return out
+        rates = dict.fromkeys(shown(g["lr"]) if callable(g["lr"]) else f"{g['lr']:g}" for g in self.param_groups)
+        groups = f" in {len(self.param_groups)} groups" if len(self.param_groups) > 1 else ""
+        return (f"{type(self).__name__}({len(self.params)} parameters{groups}, lr={'/'.join(rates)}, "
+                f"hooks: {self.hooks!r})")

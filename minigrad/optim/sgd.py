@@ -8,16 +8,16 @@ from minigrad.optim.optimizer import Optimizer
 class SGD(Optimizer):
     """Gradient descent, with momentum and weight decay as PyTorch defines them.
 
-    g <- g + weight_decay * p;  v <- momentum * v + g  (v = g at first);  p <- p - lr * v, or with Nesterov
-    p - lr * (g + momentum * v).
+    g <- g + weight_decay * p;  v <- momentum * v + (1 - dampening) * g  (v = g at first);  p <- p - lr * v, or with
+    Nesterov p - lr * (g + momentum * v).
 
     Under a norm clip c one step is at most lr * c long, and at most lr * c / (1 - momentum) with momentum.
 
     Args:
-        params, hooks, update_hooks, trace: see :class:`Optimizer`.
-        lr: the learning rate.
+        params, lr, hooks, update_hooks, trace: see :class:`Optimizer`.
         momentum: in [0, 1).
-        weight_decay: >= 0.
+        dampening: >= 0; 0 with nesterov.
+        weight_decay: >= 0, added to the gradient (coupled L2).
         nesterov: look ahead; needs momentum.
 
     Raises:
@@ -37,20 +37,23 @@ class SGD(Optimizer):
         tensor([0.94, 0.92], requires_grad=True)
     """
 
-    def __init__(self, params, lr, momentum=0.0, weight_decay=0.0, nesterov=False, **kwargs):
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum = {momentum!r}: must be in [0, 1)")
-        if not weight_decay >= 0:
-            raise ValueError(f"weight_decay = {weight_decay!r}: must be >= 0")
-        if nesterov and not momentum:
-            raise ValueError("nesterov=True needs momentum > 0")
-        super().__init__(params, lr, **kwargs)
-        self.momentum, self.weight_decay, self.nesterov = float(momentum), float(weight_decay), nesterov
+    def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, **kwargs):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening,
+                                  "weight_decay": weight_decay, "nesterov": nesterov}, **kwargs)
 
-    def propose(self, p, g, state):
-        if self.weight_decay:
-            g = g + self.weight_decay * p
-        if self.momentum:
-            v = np.array(g) if state is None else state["velocity"] * self.momentum + g
-            g, state = g + self.momentum * v if self.nesterov else v, {"velocity": v}
-        return g * -self.lr, state
+    def check(self, options, where=""):
+        if options["nesterov"] and (not options["momentum"] or options["dampening"]):
+            raise ValueError(f"{where}nesterov=True needs momentum > 0 and dampening = 0")
+
+    def propose(self, p, g, state, options):
+        if options["weight_decay"]:
+            g = g + options["weight_decay"] * p
+        momentum = options["momentum"]
+        if momentum:
+            if state is None:
+                v = np.array(g)
+            else:
+                fresh = g * (1 - options["dampening"]) if options["dampening"] else g
+                v = state["velocity"] * momentum + fresh
+            g, state = g + momentum * v if options["nesterov"] else v, {"velocity": v}
+        return g * -options["lr"], state

@@ -5,4 +5,6 @@ It may use operators, ufuncs, ``sum reshape transpose swapaxes T``, shapes and t
 and dtypes are the engine's business.
 """
 
-from minigrad.rules import elementwise, linalg, nn, reduce, shape  # noqa: F401
+from minigrad.rules import (  # noqa: F401
+    activations, conv, decompositions, elementwise, indexing, linalg, nn, reduce, shape,
+)

@@ -5,12 +5,14 @@ what PyTorch calls it.  Floating arrays among the arguments are differentiated; 
 A new rule needs a line here, and gets all the properties of ``test_rules.py`` for it.
 
 ``EMPTY``: calls with arrays of no elements.  ``POINTS``: kinks, ties and far points, where something is decided: name,
-function, arguments, value, and the gradient of the sum for each argument.
+function, arguments, value, and the gradient of the sum for each argument.  ``FLAT``: how many arguments a function
+without a slope takes, where it is not one (of a ufunc NumPy knows it).
 """
 
-from cases import elementwise, linalg, nn, reduce, shape
+from cases import conv, decompositions, elementwise, indexing, linalg, nn, reduce, shape
 
-PAGES = (elementwise, reduce, shape, linalg, nn)
+PAGES = (elementwise, reduce, shape, indexing, linalg, decompositions, nn, conv)
 CASES = [case for page in PAGES for case in page.CASES]
 EMPTY = [case for page in PAGES for case in page.EMPTY]
 POINTS = [point for page in PAGES for point in page.POINTS]
+FLAT = {fn: count for page in PAGES for fn, count in getattr(page, "FLAT", {}).items()}

@@ -39,6 +39,7 @@ class Case:
     value: Any = None           # the same in NumPy; needed for functions that are not NumPy's own
     kwargs: dict = field(default_factory=dict)
     elementwise: bool = False
+    dtype: Any = None           # of the result, where it is not the arguments'
 
     @property
     def floats(self):

@@ -2,17 +2,43 @@
 
 import numpy as np
 
-from cases.common import LABELS, A, case, softmax_log, torch
+from cases.common import CUBE, LABELS, A, case, elementwise, sample, softmax_log, torch
 from minigrad import ops
+
+P, T = sample(3, 4, low=0.03, high=0.97), sample(4, low=0.02, high=0.9)
+
+
+def standard(x, axis, eps):
+    return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + eps)
+
+
+def bce(p, t):
+    return -(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+
+def torch_standard(x, axis, eps):
+    return (x - x.mean(axis, keepdim=True)) / (x.var(axis, keepdim=True, correction=0) + eps).sqrt()
+
 
 CASES = [
     case("cross_entropy", ops.cross_entropy, A, LABELS,
          value=lambda x, target: -softmax_log(x, 1)[np.arange(3), target].mean(),
          twin=lambda x, target: torch.nn.functional.cross_entropy(x, torch.as_tensor(target))),
+    elementwise("binary_cross_entropy", ops.binary_cross_entropy, P, T, value=bce, twin=lambda p, t:
+                torch.nn.functional.binary_cross_entropy(p, t.expand(p.shape), reduction="none")),
+    case("standardize", ops.standardize, A, (1,), 1e-3, value=standard, twin=torch_standard),
+    case("standardize some axes", ops.standardize, CUBE, (0, -1), 0.5, value=standard, twin=torch_standard),
 ]
 
-EMPTY = []
+EMPTY = [
+    case("standardize", ops.standardize, np.zeros((0, 3)), (1,), 1e-5),
+    case("binary_cross_entropy", ops.binary_cross_entropy, np.zeros((0, 3)), np.zeros((0, 3))),
+]
 
 POINTS = [
     ("cross_entropy far out", lambda x: ops.cross_entropy(x, np.array([1])), [[[1e4, 0]]], 1e4, [[[1, -1]]]),
+    ("binary_cross_entropy at 0 and 1", ops.binary_cross_entropy, [[0, 1, 0, 1], [0, 1, 1, 0]], [0, 0, 100, 100],
+     [[0, 0, -1e12, 1e12], [100, -100, 100, -100]]),
+    ("standardize equal numbers", lambda x: ops.standardize(x, (1,), 1e-6), [[[3, 3], [1e8, 1e8]]], np.zeros((2, 2)),
+     [np.zeros((2, 2))]),
 ]

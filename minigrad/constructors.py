@@ -1,0 +1,151 @@
+"""Tensors made from nothing: zeros, ones, ranges, random numbers; the names are PyTorch's.
+
+Random ones draw from the generator that ``mg.manual_seed`` seeds, or from the one given as ``rng=`` (``generator=``).
+float64 unless a dtype is given.
+"""
+
+import numpy as np
+
+from minigrad.methods.common import as_tensor
+from minigrad.methods.shape import sizes
+from minigrad.methods.types import only_cpu
+from minigrad.seeding import generator as chosen
+from minigrad.tensor import Tensor, result
+
+DTYPES = {
+    "float16": np.float16, "half": np.float16, "float32": np.float32, "float": np.float32, "float64": np.float64,
+    "double": np.float64, "int8": np.int8, "int16": np.int16, "int32": np.int32, "int": np.int32, "int64": np.int64,
+    "long": np.int64, "uint8": np.uint8, "bool": np.bool_,
+}
+"""PyTorch's names of dtypes; each is NumPy's own (``mg.float`` is float32, as in PyTorch)."""
+
+
+def made(array, dtype, requires_grad, device=None):
+    """Return a leaf that owns this array."""
+    if device is not None:
+        only_cpu(device)
+    array = np.asarray(array, dtype)
+    return Tensor(array, requires_grad=True) if requires_grad else result(array)
+
+
+def filled(value, doc):
+    """Return the constructor of tensors that hold one value."""
+    def constructor(*size, dtype=float, requires_grad=False, device=None):
+        return made(np.full(sizes(size), value, dtype), dtype, requires_grad, device)
+    constructor.__doc__ = doc + "; ``(2, 3)`` as one argument or two."
+    return constructor
+
+
+zeros = filled(0, "Return zeros of a shape")
+ones = filled(1, "Return ones of a shape")
+empty = filled(0, "Return a tensor of a shape, to be filled later: zeros, so that a program gives the same each time")
+
+
+def full(size, fill_value, dtype=None, requires_grad=False, device=None):
+    """Return a shape filled with one value, in the value's own kind of number unless a dtype is given."""
+    return made(np.full(size, fill_value, dtype), dtype, requires_grad, device)
+
+
+def like(constructor):
+    """Return the constructor that takes shape and dtype from another tensor."""
+    def method(other, dtype=None, requires_grad=False, device=None):
+        other = as_tensor(other)
+        return constructor(*other.shape, dtype=dtype or other.dtype, requires_grad=requires_grad, device=device)
+    method.__doc__ = f"Return what {constructor.__name__} returns, in the shape and dtype of another tensor."
+    return method
+
+
+def full_like(other, fill_value, dtype=None, requires_grad=False, device=None):
+    """Return a tensor of another's shape and dtype filled with one value."""
+    other = as_tensor(other)
+    return full(other.shape, fill_value, dtype or other.dtype, requires_grad, device)
+
+
+def drawn(draw, name, doc):
+    """Return the constructor of random tensors."""
+    def constructor(*size, dtype=float, requires_grad=False, device=None, rng=None, generator=None):
+        return made(draw(chosen(generator if rng is None else rng), sizes(size)), dtype, requires_grad, device)
+    constructor.__name__, constructor.__doc__ = name, doc
+    return constructor
+
+
+rand = drawn(lambda rng, size: rng.random(size), "rand", "Return numbers drawn uniformly from [0, 1).")
+randn = drawn(lambda rng, size: rng.standard_normal(size), "randn", "Return standard normal numbers.")
+
+
+def normal(mean, std, size=None, rng=None, generator=None):
+    """Return normal numbers; ``mean`` and ``std`` are numbers with a ``size``, or arrays or tensors of one shape."""
+    mean, std = (as_tensor(x)._data for x in (mean, std))
+    return result(np.asarray(chosen(generator if rng is None else rng).normal(mean, std, size)))
+
+
+def randint(low, high=None, size=None, dtype=np.int64, requires_grad=False, device=None, rng=None, generator=None):
+    """Return whole numbers drawn from low ... high - 1; ``randint(high, size)`` starts from 0."""
+    if size is None:
+        low, high, size = 0, low, high
+    return made(chosen(generator if rng is None else rng).integers(low, high, size), dtype, requires_grad, device)
+
+
+def randperm(n, rng=None, generator=None):
+    """Return 0 ... n - 1 in random order."""
+    return result(chosen(generator if rng is None else rng).permutation(n))
+
+
+def bernoulli(p, rng=None, generator=None):
+    """Return 1 with the probabilities in ``p``, else 0, in its dtype."""
+    p = as_tensor(p)._data
+    return result((chosen(generator if rng is None else rng).random(p.shape) < p).astype(p.dtype))
+
+
+def multinomial(weights, num_samples, replacement=False, rng=None, generator=None):
+    """Return indices drawn with the given weights (C,), or a row of them for each row of weights (N, C)."""
+    weights, rng = as_tensor(weights)._data, chosen(generator if rng is None else rng)
+    rows = [rng.choice(len(row), num_samples, replacement, row / row.sum()) for row in np.atleast_2d(weights)]
+    return result(np.array(rows[0] if weights.ndim == 1 else rows))
+
+
+def arange(*limits, dtype=None, requires_grad=False, device=None):
+    """Return ``arange(end)``, ``arange(start, end)`` or ``arange(start, end, step)``; whole for whole limits."""
+    return made(np.arange(*limits), dtype, requires_grad, device)
+
+
+def linspace(start, end, steps, dtype=float, requires_grad=False, device=None):
+    """Return ``steps`` numbers evenly from ``start`` to ``end``, both included."""
+    return made(np.linspace(start, end, steps), dtype, requires_grad, device)
+
+
+def logspace(start, end, steps, base=10.0, dtype=float, requires_grad=False, device=None):
+    """Return ``steps`` powers of ``base`` with exponents evenly from ``start`` to ``end``."""
+    return made(np.logspace(start, end, steps, base=base), dtype, requires_grad, device)
+
+
+def eye(n, m=None, dtype=float, requires_grad=False, device=None):
+    """Return the unit matrix."""
+    return made(np.eye(n, m), dtype, requires_grad, device)
+
+
+def tensor(data, dtype=None, requires_grad=False, device=None):
+    """Make a Tensor from numbers, nested lists, an array or a tensor; the data are copied.  See :class:`Tensor`."""
+    if device is not None:
+        only_cpu(device)
+    return Tensor(data, dtype, requires_grad)
+
+
+def as_tensor_of(data, dtype=None, device=None):
+    """Return data as a tensor; a tensor of that dtype as it is."""
+    if device is not None:
+        only_cpu(device)
+    return as_tensor(data) if dtype is None else as_tensor(data).astype(dtype)
+
+
+for _name, _fn in (("zeros", zeros), ("ones", ones), ("empty", empty)):
+    _fn.__name__ = _name
+
+CONSTRUCTORS = {
+    "tensor": tensor,
+    "zeros": zeros, "ones": ones, "empty": empty, "full": full, "zeros_like": like(zeros), "ones_like": like(ones),
+    "empty_like": like(empty), "full_like": full_like, "rand_like": like(rand), "randn_like": like(randn),
+    "rand": rand, "randn": randn, "normal": normal, "randint": randint, "randperm": randperm, "bernoulli": bernoulli,
+    "multinomial": multinomial, "arange": arange, "linspace": linspace, "logspace": logspace, "eye": eye,
+    "as_tensor": as_tensor_of, "from_numpy": as_tensor_of,
+}

@@ -1,0 +1,38 @@
+"""What Tensor offers as methods beyond its operators, a page per family as in ``rules/``.
+
+Attached here, so that ``tensor.py`` stays small enough to read.  Methods speak NumPy, and understand PyTorch:
+``dim=`` is another name for ``axis=``, ``keepdim=`` for ``keepdims=``.
+"""
+
+import numpy as np
+
+from minigrad.engine import name_of
+from minigrad.methods import choosing, elementwise, inplace, reduce, shape, types
+from minigrad.missing import OF_TENSORS, refusal
+from minigrad.tensor import Tensor, apply
+
+METHODS = {name: method for page in (reduce, elementwise, shape, choosing, types, inplace)
+           for name, method in page.METHODS.items()}
+
+for name, method in METHODS.items():
+    if method.__name__ == "method":
+        method.__name__ = name
+    setattr(Tensor, name, method)
+
+Tensor.T = property(lambda self: apply(np.transpose, self), doc="The axes reversed.")
+Tensor.mT = property(lambda self: self.swapaxes(-1, -2), doc="The last two axes interchanged.")
+Tensor.size = property(lambda self: shape.Size(self._data.shape),
+                       doc="The number of elements; called, ``size()`` is the shape and ``size(0)`` one side.")
+Tensor.device = property(lambda self: "cpu", doc="Where the array is: always \"cpu\".")
+Tensor.grad_fn = property(lambda self: None if self.is_leaf else name_of(self._fn),
+                          doc="The name of the operation that made this tensor; None for a leaf.")
+
+
+def refuse(self, name):
+    """Say what is nearest to a name that a tensor does not have."""
+    if name.startswith("__"):                   # protocols that others ask for in passing
+        raise AttributeError(name)
+    raise refusal("a tensor", name, dir(Tensor), OF_TENSORS)
+
+
+Tensor.__getattr__ = refuse

@@ -1,0 +1,73 @@
+"""Methods that act on each element, and products of tensors."""
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.methods.common import as_tensor, binary, unary
+
+
+def add(self, other, alpha=1):
+    """Return self + alpha * other."""
+    return self + (other if alpha == 1 else alpha * as_tensor(other))
+
+
+def sub(self, other, alpha=1):
+    """Return self - alpha * other."""
+    return self - (other if alpha == 1 else alpha * as_tensor(other))
+
+
+def rsqrt(self):
+    """Return 1 / sqrt(x)."""
+    return 1 / np.sqrt(self)
+
+
+def round_(self, decimals=0):
+    """Return the nearest whole numbers (halves to even), or numbers of so many decimals."""
+    return np.round(self, decimals)
+
+
+def clamp(self, min=None, max=None):
+    """Return every element limited to [min, max]; the gradient passes where it lies within, bounds included."""
+    if min is None and max is None:
+        raise ValueError("clamp: give min, or max, or both")
+    return np.clip(self, min, max)
+
+
+def isclose_to_all(self, other, rtol=1e-5, atol=1e-8):
+    """Say whether all elements are within atol + rtol * abs(other)."""
+    return bool(np.allclose(self._data, as_tensor(other)._data, rtol, atol))
+
+
+def equal(self, other):
+    """Say whether shape and all elements are the same."""
+    return bool(np.array_equal(self._data, as_tensor(other)._data))
+
+
+def matrices(*axes):
+    """Return the method for a matrix product that takes factors with these numbers of axes only."""
+    def method(self, other):
+        other = as_tensor(other)
+        if (self.ndim, other.ndim) != axes:
+            raise ValueError(f"{method.__name__} takes tensors with {axes[0]} and {axes[1]} axes, not of shapes "
+                             f"{self.shape} and {other.shape}; use @ for the general product")
+        return self @ other
+    method.__doc__ = f"Return self @ other for tensors with {axes[0]} and {axes[1]} axes."
+    return method
+
+
+METHODS = {
+    **{name: unary(getattr(np, name)) for name in (
+        "abs absolute arccos arccosh arcsin arcsinh arctan arctanh ceil cos cosh exp exp2 expm1 floor isfinite isinf "
+        "isnan log log10 log1p log2 logical_not negative positive reciprocal sign sin sinh sqrt square tan tanh trunc"
+    ).split()},
+    "neg": unary(np.negative), "acos": unary(np.arccos), "asin": unary(np.arcsin), "atan": unary(np.arctan),
+    "relu": unary(ops.relu), "sigmoid": unary(ops.sigmoid), "erf": unary(ops.erf), "rsqrt": rsqrt, "round": round_,
+    "mul": binary(np.multiply), "multiply": binary(np.multiply), "div": binary(np.true_divide), "add": add, "sub": sub,
+    "pow": binary(np.power), "maximum": binary(np.maximum), "minimum": binary(np.minimum),
+    "remainder": binary(np.remainder), "eq": binary(np.equal), "ne": binary(np.not_equal), "lt": binary(np.less),
+    "le": binary(np.less_equal), "gt": binary(np.greater), "ge": binary(np.greater_equal),
+    "logical_and": binary(np.logical_and), "logical_or": binary(np.logical_or), "clamp": clamp, "clip": clamp,
+    "allclose": isclose_to_all, "equal": equal,
+    "matmul": binary(np.matmul), "dot": binary(np.dot), "outer": binary(np.outer), "mm": matrices(2, 2),
+    "mv": matrices(2, 1), "bmm": matrices(3, 3),
+}

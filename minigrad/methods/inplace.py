@@ -1,0 +1,153 @@
+"""PyTorch's in-place changes: ``p -= step`` under no_grad, ``p.grad.zero_()``, ``p.grad[:] *= c``.
+
+They are offered in the same places and *rebind* the tensor to a new array, so nothing that a pending backward pass
+has saved ever changes.  On the tape, ``h += x`` is another way to write ``h = h + x``.
+"""
+
+import numpy as np
+
+from minigrad import ops, seeding
+from minigrad.arguments import plain, requires_grad
+from minigrad.engine import FREED, name_of
+from minigrad.recording import RECORDING
+from minigrad.tensor import Tensor, apply
+
+
+def change(tensor, fn, *others):
+    """Rebind a tensor to ``fn(tensor, *others)``, where no gradient can go wrong by it.
+
+    Raises:
+        RuntimeError: for a leaf that requires a gradient, while operations are recorded; for a result on the tape.
+        ValueError: if the shape would change.
+    """
+    if RECORDING.get() and requires_grad([tensor, *others]):
+        if tensor.is_leaf and tensor.requires_grad:
+            raise RuntimeError("a leaf that requires a gradient cannot be changed in place while operations are "
+                               "recorded; wrap the update in `with mg.no_grad():`")
+        raise RuntimeError("this in-place change would be needed by a gradient; write it out of place: h = h + x for "
+                           "h.add_(x), np.where or np.stack for h[i] = x")
+    array = fn(tensor._data, *(plain(other) for other in others))
+    if tensor._fn is None and tensor._saved:            # a slice: what it was sliced from changes with it
+        base, index = tensor._saved
+        change(base, lambda x, part: replaced(x, index, part), array)
+    tensor._rebind(array)
+    return tensor
+
+
+def operator(fn):
+    """Return the method for ``t += x``: in place off the tape, ``t = t + x`` on it."""
+    def method(self, other):
+        is_parameter = self.is_leaf and self.requires_grad
+        if RECORDING.get() and not is_parameter and requires_grad([self, other]):
+            return apply(fn, self, other)
+        return change(self, fn, other)
+    method.__doc__ = f"Rebind the tensor to ``{name_of(fn)}`` of itself and another; on the tape, return that."
+    return method
+
+
+def in_place(fn):
+    """Return the method that rebinds a tensor to ``fn(tensor, other)``."""
+    def method(self, other):
+        return change(self, fn, other)
+    method.__doc__ = f"Rebind the tensor to ``{name_of(fn)}`` of itself and another."
+    return method
+
+
+def add_(self, other, alpha=1):
+    """Rebind the tensor to itself + alpha * other."""
+    if alpha != 1:
+        other = alpha * (other if isinstance(other, Tensor) else np.asarray(other))
+    return change(self, np.add, other)
+
+
+def zero_(self):
+    """Rebind the tensor to zeros."""
+    return change(self, np.zeros_like)
+
+
+def fill_(self, value):
+    """Rebind the tensor to one value everywhere."""
+    return change(self, lambda x: np.full_like(x, float(value)))
+
+
+def clamp_(self, min=None, max=None):
+    """Rebind the tensor to its elements limited to [min, max]; NaN stays NaN."""
+    return change(self, lambda x: np.clip(x, min, max))
+
+
+def copy_(self, other):
+    """Rebind the tensor to the values of another, broadcast to its shape."""
+    return change(self, lambda x, o: np.broadcast_to(np.array(o, x.dtype), x.shape).copy(), other)
+
+
+def setitem(self, index, value):
+    """Rebind the tensor to itself with some elements replaced: ``t[index] = value``."""
+    change(self, lambda x, value: replaced(x, ops.plain_index(index), value), value)
+
+
+def replaced(array, index, value):
+    """Return a copy of an array with some elements replaced."""
+    out = array.copy()
+    out[index] = value
+    return out
+
+
+def unary(fn):
+    """Return the method that rebinds a tensor to ``fn`` of its elements."""
+    def method(self):
+        return change(self, fn)
+    method.__doc__ = f"Rebind the tensor to ``{name_of(fn)}`` of every element."
+    return method
+
+
+def addcmul_(self, a, b, value=1):
+    """Rebind the tensor to itself + value * a * b."""
+    return change(self, lambda x, a, b: x + value * (a * b), a, b)
+
+
+def addcdiv_(self, a, b, value=1):
+    """Rebind the tensor to itself + value * a / b."""
+    return change(self, lambda x, a, b: x + value * (a / b), a, b)
+
+
+def lerp_(self, end, weight):
+    """Rebind the tensor to itself + weight * (end - itself)."""
+    return change(self, lambda x, end: x + weight * (end - x), end)
+
+
+def masked_fill_(self, mask, value):
+    """Rebind the tensor to one with ``value`` where the mask holds."""
+    return change(self, lambda x, mask: np.where(mask, np.asarray(value, x.dtype), x), mask)
+
+
+def normal_(self, mean=0.0, std=1.0, generator=None):
+    """Rebind the tensor to normal numbers, from the default generator or the one given."""
+    rng = seeding.generator(generator)
+    return change(self, lambda x: rng.normal(mean, std, x.shape).astype(x.dtype))
+
+
+def uniform_(self, low=0.0, high=1.0, generator=None):
+    """Rebind the tensor to numbers uniform in [low, high), from the default generator or the one given."""
+    rng = seeding.generator(generator)
+    return change(self, lambda x: rng.uniform(low, high, x.shape).astype(x.dtype))
+
+
+def detach_(self):
+    """Need no gradient any more, as after ``t = t.detach()``; refused while a backward pass may still come through."""
+    if self._fn not in (None, FREED):
+        raise RuntimeError("detach_: this result is on the tape, and a backward pass may still come through it; write "
+                           "t = t.detach()")
+    self._requires_grad = False
+    return self
+
+
+METHODS = {
+    "__iadd__": operator(np.add), "__isub__": operator(np.subtract),
+    "__imul__": operator(np.multiply), "__itruediv__": operator(np.true_divide), "__setitem__": setitem,
+    "add_": add_, "sub_": in_place(np.subtract), "mul_": in_place(np.multiply), "div_": in_place(np.true_divide),
+    "pow_": in_place(np.power), "zero_": zero_, "fill_": fill_, "clamp_": clamp_, "clip_": clamp_, "copy_": copy_,
+    "addcmul_": addcmul_, "addcdiv_": addcdiv_, "lerp_": lerp_, "masked_fill_": masked_fill_, "normal_": normal_,
+    "uniform_": uniform_, "detach_": detach_, "neg_": unary(np.negative), "abs_": unary(np.absolute),
+    "sqrt_": unary(np.sqrt), "exp_": unary(np.exp), "tanh_": unary(np.tanh), "relu_": unary(ops.relu),
+    "sigmoid_": unary(ops.sigmoid),
+}

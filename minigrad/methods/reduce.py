@@ -1,0 +1,65 @@
+"""Methods that reduce, scan or normalise along axes."""
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.engine import name_of
+from minigrad.methods.common import along, call
+from minigrad.tensor import apply
+
+
+def reduction(fn):
+    """Return the method for a NumPy reduction."""
+    def method(self, axis=None, keepdims=False, *, dim=None, keepdim=False):
+        return call(fn, self, axis=along(axis, dim), keepdims=keepdims or keepdim)
+    method.__doc__ = f"Return ``{name_of(fn)}`` of the elements along an axis, or several; of all by default."
+    return method
+
+
+def spread(fn):
+    """Return the method for the variance or the standard deviation."""
+    def method(self, axis=None, ddof=None, keepdims=False, *, dim=None, keepdim=False, unbiased=None, correction=None):
+        axis, in_torch = along(axis, dim), dim is not None
+        given = [n for n in (ddof, correction, None if unbiased is None else int(unbiased)) if n is not None]
+        if len(given) > 1:
+            raise TypeError("ddof, correction and unbiased say the same thing; give one of them")
+        divisor = given[0] if given else int(in_torch)
+        return call(fn, self, axis=axis, ddof=divisor, keepdims=keepdims or keepdim)
+    method.__doc__ = f"""Return ``{name_of(fn)}``, in which the sum of squares is divided by n - ddof.
+
+    NumPy's ddof=0 by default; asked in PyTorch's words (``dim=``) it is PyTorch's ``unbiased=True``."""
+    return method
+
+
+def norm(self, p=2, axis=None, keepdims=False, *, dim=None, keepdim=False):
+    """Return the p-norm of all elements, or along an axis, exact from 1e-308 to 1e308."""
+    axis, keepdims = along(axis, dim), keepdims or keepdim
+    p = 2 if p == "fro" else float(p) if isinstance(p, str) else p
+    return apply(ops.norm, self, p) if axis is None and not keepdims else apply(ops.norm, self, p, axis=axis,
+                                                                               keepdims=keepdims)
+
+
+def scan(fn):
+    """Return the method for a running sum or product."""
+    def method(self, axis=None, *, dim=None):
+        return call(fn, self, axis=along(axis, dim))
+    method.__doc__ = f"Return ``{name_of(fn)}`` along an axis, or of all elements in a row."
+    return method
+
+
+def softmax_like(fn):
+    """Return the method for a function that is normalised along one axis."""
+    def method(self, axis=None, *, dim=None):
+        axis = along(axis, dim)
+        return apply(fn, self, axis=-1 if axis is None else axis)
+    method.__doc__ = f"Return ``{name_of(fn)}`` along an axis, the last by default."
+    return method
+
+
+METHODS = {
+    "sum": reduction(np.sum), "mean": reduction(np.mean), "prod": reduction(np.prod), "amax": reduction(np.max),
+    "amin": reduction(np.min), "all": reduction(np.all), "any": reduction(np.any),
+    "count_nonzero": reduction(np.count_nonzero), "var": spread(np.var), "std": spread(np.std), "norm": norm,
+    "logsumexp": reduction(ops.logsumexp), "softmax": softmax_like(ops.softmax),
+    "log_softmax": softmax_like(ops.log_softmax), "cumsum": scan(np.cumsum), "cumprod": scan(np.cumprod),
+}

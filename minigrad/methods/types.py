@@ -1,0 +1,91 @@
+"""Methods that convert: to numbers, arrays and other dtypes."""
+
+import numpy as np
+
+from minigrad import ops
+from minigrad.tensor import Tensor, apply, result
+
+
+def item(self):
+    """Return the one element as a Python number."""
+    if self.size != 1:
+        raise ValueError(f"item() of a tensor of shape {self.shape}: only one element is a number; reduce it first, or "
+                         f"use tolist()")
+    return self._data.item()
+
+
+def tolist(self):
+    """Return nested lists of Python numbers."""
+    return self._data.tolist()
+
+
+def numpy(self):
+    """Return a copy of the array, yours to change; refused for a tensor that requires a gradient."""
+    return np.array(self.__array__())
+
+
+def astype(self, dtype):
+    """Return the tensor in another dtype; the gradient comes back in this one, and through whole numbers none does."""
+    if np.dtype(dtype).kind != "f":
+        return result(self._data.astype(dtype))
+    return self if self.dtype == dtype else apply(ops.cast, self, str(np.dtype(dtype)))
+
+
+def to(self, *targets, dtype=None, device=None, **_):
+    """Return the tensor in another dtype, or that of another tensor; "cpu" is the only device there is."""
+    for target in (*targets, dtype, device):
+        if isinstance(target, Tensor):
+            self = self.astype(target.dtype)
+        elif isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda", "mps"):
+            only_cpu(target)
+        elif target is not None and not isinstance(target, bool):
+            self = self.astype(target)
+    return self
+
+
+def only_cpu(device):
+    """Refuse every device but "cpu"."""
+    if str(device).split(":")[0] != "cpu":
+        raise ValueError(f"device {str(device)!r}: minigrad runs on the CPU, \"cpu\", only")
+    return "cpu"
+
+
+def as_dtype(dtype):
+    """Return the method that converts to a dtype."""
+    def method(self):
+        return self.astype(dtype)
+    method.__doc__ = f"Return the tensor as {dtype}."
+    return method
+
+
+def clone(self):
+    """Return a copy; the gradient passes through it."""
+    return apply(np.positive, self) if self.requires_grad else result(self._data.copy())
+
+
+def same(self):
+    """Return the tensor itself: it is on the CPU, and contiguous or not makes no difference here."""
+    return self
+
+
+def numel(self):
+    """Return the number of elements."""
+    return self._data.size
+
+
+def dim(self):
+    """Return the number of axes."""
+    return self._data.ndim
+
+
+def is_floating_point(self):
+    """Say whether the elements are floating-point numbers."""
+    return self.dtype.kind == "f"
+
+
+METHODS = {
+    "item": item, "tolist": tolist, "numpy": numpy, "astype": astype, "type": astype, "to": to, "clone": clone,
+    "contiguous": same, "cpu": same, "numel": numel, "nelement": numel, "dim": dim, "ndimension": dim,
+    "is_floating_point": is_floating_point, "half": as_dtype("float16"), "float": as_dtype("float32"),
+    "double": as_dtype("float64"), "int": as_dtype("int32"), "long": as_dtype("int64"), "bool": as_dtype("bool"),
+}

@@ -1,0 +1,116 @@
+"""What minigrad leaves out, and the nearest thing it has: the text of the error when a program asks for it."""
+
+import difflib
+
+OF_TENSORS = {
+    "repeat": "np.repeat(t, n, axis) repeats elements, t.tile(2, 3) whole tensors (PyTorch's repeat)",
+    "cuda": "minigrad runs on the CPU; leave it out",
+    "is_cuda": "minigrad runs on the CPU; leave it out",
+    "scatter_": "np.take_along_axis and its gradient cover gathering; F.one_hot and masks cover most scattering",
+    "scatter_add_": "index with repeated indices, whose gradient adds up, or np.add.at on an array",
+    "index_add_": "index with repeated indices, whose gradient adds up, or np.add.at on an array",
+    "resize_": "reshape returns the elements in another shape",
+    "unfold": "F.conv2d and pooling do it inside; or index with arrays",
+    "uniform": "t.uniform_(a, b), or mg.rand",
+    "normal": "t.normal_(mean, std), or mg.randn",
+    "set_": "t.data = array",
+    "grad_fn_name": "t.grad_fn",
+    "to_sparse": "tensors are dense",
+    "fft": "np.fft of t.data; there is no gradient through it",
+    "eig": "np.linalg.eigh of symmetric matrices has a gradient; np.linalg.eig(t.data) has none",
+    "qr": "np.linalg.qr(t.data), without a gradient",
+    "inverse": "np.linalg.inv(t)",
+    "det": "np.linalg.det(t)",
+    "share_memory_": "one process; leave it out",
+    "pin_memory": "minigrad runs on the CPU; leave it out",
+    "storage": "t.data, the array",
+    "data_ptr": "t.data, the array",
+    "register_post_accumulate_grad_hook": "t.register_hook(fn), or hooks=[...] of the optimizer",
+}
+
+OF_MODULES = {
+    "minigrad": {
+        "float": "mg.float32",
+        "Size": "shapes are tuples",
+        "FloatTensor": "mg.tensor(data, dtype=mg.float32)",
+        "DoubleTensor": "mg.tensor(data, dtype=float)",
+        "LongTensor": "mg.tensor(data) of whole numbers",
+        "set_default_dtype": "float64 is the default; layers and constructors take dtype=",
+        "set_grad_enabled": "with mg.no_grad(): or mg.enable_grad():",
+        "set_num_threads": "set OPENBLAS_NUM_THREADS before NumPy is imported",
+        "inverse": "np.linalg.inv(t)",
+        "backends": "minigrad runs on the CPU; leave it out",
+        "compile": "nothing is compiled; leave it out",
+        "jit": "nothing is compiled; leave it out",
+        "vmap": "write the batch as a leading axis",
+        "func": "mg.grad(y, x, create_graph=True)",
+        "amp": "hooks for loss scaling come with minigrad.hooks",
+        "distributed": "one process; leave it out",
+        "complex64": "tensors hold real numbers",
+        "complex128": "tensors hold real numbers",
+        "sparse": "tensors are dense",
+        "fft": "np.fft of t.data; there is no gradient through it",
+        "load_state_dict": "net.load_state_dict(mg.load(path))",
+        "use_deterministic_algorithms": "same seed, same bits: it always is; leave it out",
+    },
+    "minigrad.nn": {
+        "Conv3d": "F.conv of three spatial axes is not wrapped; nn.Conv2d",
+        "ConvTranspose2d": "nn.Conv2d; the transposed convolution appears only as its gradient",
+        "BatchNorm3d": "nn.BatchNorm2d",
+        "GroupNorm": "nn.LayerNorm",
+        "InstanceNorm2d": "nn.BatchNorm2d, or nn.LayerNorm",
+        "RMSNorm": "nn.LayerNorm",
+        "Transformer": "build it of nn.Linear, nn.LayerNorm and F.softmax",
+        "TransformerEncoderLayer": "build it of nn.Linear, nn.LayerNorm and F.softmax",
+        "MultiheadAttention": "build it of nn.Linear and F.softmax",
+        "DataParallel": "one process; leave it out",
+        "Dropout2d": "nn.Dropout",
+        "Upsample": "np.repeat along both axes",
+        "CTCLoss": "nn.CrossEntropyLoss",
+        "EmbeddingBag": "nn.Embedding and a mean",
+    },
+    "minigrad.optim": {
+        "LBFGS": "optim.SGD with momentum, or optim.Adam",
+        "Adadelta": "optim.RMSprop",
+        "Adamax": "optim.Adam",
+        "NAdam": "optim.Adam",
+        "RAdam": "optim.Adam with a warm-up schedule",
+        "ASGD": "optim.SGD",
+        "SparseAdam": "optim.Adam",
+    },
+    "minigrad.autograd": {
+        "Function": "mark a function with @mg.primitive and give its gradient with mg.defvjp(fn, lambda g, y, x: ...)",
+        "Variable": "a tensor is one: mg.tensor(data, requires_grad=True)",
+        "set_detect_anomaly": "hooks.NonFinite(\"raise\") names the parameter whose gradient is not finite",
+        "detect_anomaly": "hooks.NonFinite(\"raise\") names the parameter whose gradient is not finite",
+        "functional": "mg.grad(y, x, create_graph=True), row by row",
+        "backward": "y.backward()",
+    },
+}
+
+
+def refusal(owner, name, known, cures):
+    """Return the AttributeError for a name that is not there: the nearest thing, or names that look like it."""
+    if name in cures:
+        return AttributeError(f"{owner} has no {name!r}; the nearest thing: {cures[name]}", name=name)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.75)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return AttributeError(f"{owner} has no attribute {name!r}{hint}", name=name)
+
+
+def explain(module, names, later=None):
+    """Return the ``__getattr__`` of a module: parts imported when they are asked for, and refusals that help.
+
+    Args:
+        module: its name.
+        names: a function that returns the names it has.
+        later: a function of a name that returns a part to be imported now, or None.
+    """
+    def __getattr__(name):
+        found = later(name) if later is not None and not name.startswith("__") else None
+        if found is not None:
+            return found
+        if name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
+        raise refusal(f"module {module!r}", name, names(), OF_MODULES.get(module, {}))
+    return __getattr__

@@ -1,0 +1,208 @@
+"""Recurrent layers over whole sequences: RNN, LSTM, GRU, with PyTorch's parameter names, shapes and gate order."""
+
+import numpy as np
+
+from minigrad.nn import functional as F
+from minigrad.nn.cells import check_input, check_state, draw, positive_size
+from minigrad.nn.functional.normalisation import check_share
+from minigrad.nn.functional.recurrent import NONLINEARITIES, gru_step, lstm_step, rnn_step
+from minigrad.nn.module import Module
+
+
+class Recurrent(Module):
+    """What the recurrent layers share: parameters, the walk through layers and time, and all checks.
+
+    A kind of layer says how many gates it has, how many states, and how one step goes.
+    """
+
+    gates, states = 1, ("h",)
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+                 bidirectional=False, proj_size=0, dtype=float, rng=None):
+        name = type(self).__name__
+        self.input_size = positive_size(name, "input_size", input_size)
+        self.hidden_size = positive_size(name, "hidden_size", hidden_size)
+        self.num_layers = positive_size(name, "num_layers", num_layers)
+        for what, value in (("bias", bias), ("batch_first", batch_first)):
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError(f"{name}: {what} is True or False, not {value!r}")
+        check_share(name, "dropout", dropout)
+        if bidirectional:
+            raise NotImplementedError(f"{name}(bidirectional=True) is left out; run a second {name} on the sequence "
+                                      f"turned round, np.flip(x, 0), and np.concatenate both")
+        if proj_size:
+            raise NotImplementedError(f"{name}(proj_size={proj_size}) is left out; put nn.Linear({hidden_size}, "
+                                      f"{proj_size}) behind the layer")
+        self.bias, self.batch_first, self.dropout = bool(bias), bool(batch_first), float(dropout)
+        self._rng = rng
+        rows = self.gates * self.hidden_size
+        for layer in range(self.num_layers):
+            shapes = {"weight_ih": (rows, hidden_size if layer else input_size), "weight_hh": (rows, hidden_size),
+                      **({"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {})}
+            for what, shape in shapes.items():
+                setattr(self, f"{what}_l{layer}", draw(shape, hidden_size, dtype, rng))
+
+    def forward(self, x, state=None):
+        """Return (output, state after the last step); see the class for shapes."""
+        x = self._checked_input(x)
+        single = x.ndim == 2
+        x = x.reshape((x.shape[0], 1, x.shape[1])) if single else x.swapaxes(0, 1) if self.batch_first else x
+        state = self._checked_state(state, x, single)
+        ends = []
+        for layer in range(self.num_layers):
+            weight_ih, weight_hh, bias_ih, bias_hh = self._weights(layer)
+            projected = F.linear(x, weight_ih, bias_ih)
+            current, outputs = tuple(s[layer] for s in state), []
+            for step in projected:
+                current = self._step(step, current, weight_hh, bias_hh)
+                outputs.append(current[0])
+            x = np.stack(outputs)
+            ends.append(current)
+            if self.dropout and self.training and layer < self.num_layers - 1:
+                x = F.dropout(x, self.dropout, rng=self._rng)
+        last = [np.stack(states) for states in zip(*ends)]
+        if single:
+            x, last = x.reshape(x.shape[::2]), [s.reshape(s.shape[::2]) for s in last]
+        elif self.batch_first:
+            x = x.swapaxes(0, 1)
+        return x, last[0] if len(last) == 1 else tuple(last)
+
+    def _step(self, projected, state, weight_hh, bias_hh):
+        """Return the next state, a tuple."""
+        raise NotImplementedError
+
+    def _weights(self, layer):
+        """Return the weights and biases of a layer, None for a bias that is not there."""
+        return (getattr(self, f"weight_ih_l{layer}"), getattr(self, f"weight_hh_l{layer}"),
+                getattr(self, f"bias_ih_l{layer}") if self.bias else None,
+                getattr(self, f"bias_hh_l{layer}") if self.bias else None)
+
+    def _checked_input(self, x):
+        """Return x as a tensor or array with the right axes."""
+        name = type(self).__name__
+        if hasattr(x, "batch_sizes"):
+            raise NotImplementedError(f"{name}: packed sequences are left out; pad the sequences to one length, and "
+                                      f"leave the padding out of the loss (cross_entropy has ignore_index)")
+        axes = "(batch, time, input)" if self.batch_first else "(time, batch, input)"
+        x = check_input(name, x, self.input_size, {2: "(time, input)", 3: axes})
+        if 0 in x.shape[:-1]:
+            raise ValueError(f"{name}: x of shape {x.shape} holds no sequence; time and batch must be at least 1")
+        return x
+
+    def _checked_state(self, state, x, single):
+        """Return the initial states, each (layers, batch, hidden); zeros by default."""
+        name = type(self).__name__
+        shape = (self.num_layers, x.shape[1], self.hidden_size)
+        if state is None:
+            return (np.zeros(shape, self.weight_hh_l0.dtype),) * len(self.states)
+        if len(self.states) == 1:
+            state = (state,)
+        elif not isinstance(state, (tuple, list)) or len(state) != len(self.states):
+            raise TypeError(f"{name}: the initial state is a pair (h0, c0), not a {type(state).__name__}"
+                            f"{f' of {len(state)}' if isinstance(state, (tuple, list)) else ''}")
+        wanted = shape[::2] if single else shape
+        axes = "(layers, hidden)" if single else "(layers, batch, hidden)"
+        state = [check_state(name, f"{which}0", s, wanted, axes) for which, s in zip(self.states, state)]
+        return tuple(s.reshape(shape) if single else s for s in state)
+
+    def extra_repr(self):
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        parts += [f"num_layers={self.num_layers}"] if self.num_layers > 1 else []
+        parts += [] if self.bias else ["bias=False"]
+        parts += ["batch_first=True"] if self.batch_first else []
+        parts += [f"dropout={self.dropout:g}"] if self.dropout else []
+        return ", ".join(parts)
+
+
+class RNN(Recurrent):
+    """The plain recurrent net: h_t = f(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), in one layer or several.
+
+    Parameters are weight_ih_l0 (H, I), weight_hh_l0 (H, H), bias_ih_l0 (H,), bias_hh_l0 (H,), and with l1, l2, ...
+    for further layers, whose input is the sequence of states of the layer below; all are drawn from
+    U[-1/sqrt(H), 1/sqrt(H)].  Names, shapes and distribution are PyTorch's, so ``load_state_dict`` takes its weights.
+
+    Called as ``output, h_n = rnn(x, h0)``: x (T, N, I), or (N, T, I) with ``batch_first``, or (T, I) without a batch;
+    h0 (layers, N, H) (or (layers, H)), zeros by default; output like x, with H for I: the states of the last layer at
+    all times; h_n like h0: the states of all layers at the last time.
+
+    Args:
+        input_size, hidden_size, num_layers: I, H and the number of layers.
+        nonlinearity: f, "tanh" or "relu".
+        bias: whether there are b_ih and b_hh.
+        batch_first: whether the batch is the first axis of x and output (never of h0 and h_n).
+        dropout: the probability with which elements between two layers are set to 0 in training.
+        bidirectional: left out; True is refused.
+        dtype: a floating dtype.
+        rng: a ``numpy.random.Generator`` for the initial values and the dropout.
+
+    Raises:
+        ValueError: for sizes below 1, an unknown nonlinearity, dropout outside [0, 1], or inputs that do not fit.
+        NotImplementedError: for what is left out.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad import nn
+        >>> output, h_n = nn.RNN(3, 4, num_layers=2)(np.ones((7, 5, 3)))
+        >>> output.shape, h_n.shape
+        ((7, 5, 4), (2, 5, 4))
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
+                 dropout=0.0, bidirectional=False, dtype=float, rng=None):
+        if nonlinearity not in NONLINEARITIES:
+            raise ValueError(f"RNN: nonlinearity = {nonlinearity!r}: 'tanh' or 'relu'")
+        self.nonlinearity = nonlinearity
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rng)
+
+    def _step(self, projected, state, weight_hh, bias_hh):
+        return (rnn_step(projected, *state, weight_hh, bias_hh, self.nonlinearity),)
+
+    def extra_repr(self):
+        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
+
+
+class LSTM(Recurrent):
+    """The long short-term memory; :func:`minigrad.nn.functional.lstm_step` has the formula.
+
+    Parameters are those of :class:`RNN` with 4 H rows, the gates in the order i, f, g, o.
+
+    Called as ``output, (h_n, c_n) = lstm(x, (h0, c0))``; shapes and arguments as for :class:`RNN`, c0 and c_n like h0.
+
+    Args:
+        proj_size: left out; anything but 0 is refused.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad import nn
+        >>> output, (h_n, c_n) = nn.LSTM(3, 4, batch_first=True)(np.ones((5, 7, 3)))
+        >>> output.shape, h_n.shape, c_n.shape
+        ((5, 7, 4), (1, 5, 4), (1, 5, 4))
+    """
+
+    gates, states = 4, ("h", "c")
+
+    def _step(self, projected, state, weight_hh, bias_hh):
+        return lstm_step(projected, *state, weight_hh, bias_hh)
+
+
+class GRU(Recurrent):
+    """The gated recurrent unit; :func:`minigrad.nn.functional.gru_step` has the formula.
+
+    Parameters are those of :class:`RNN` with 3 H rows, the gates in the order r, z, n; shapes and arguments as there.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad import nn
+        >>> output, h_n = nn.GRU(3, 4)(np.ones((7, 3)))
+        >>> output.shape, h_n.shape
+        ((7, 4), (1, 4))
+    """
+
+    gates = 3
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+                 bidirectional=False, dtype=float, rng=None):
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rng)
+
+    def _step(self, projected, state, weight_hh, bias_hh):
+        return (gru_step(projected, *state, weight_hh, bias_hh),)
