@@ -22,7 +22,6 @@ from minigrad.gradcheck import gradcheck
 from minigrad.gradient import grad
 from minigrad.missing import explain
 from minigrad.recording import enable_grad, inference_mode, is_grad_enabled, no_grad
-from minigrad.saving import load, save
 from minigrad.seeding import manual_seed
 from minigrad.tensor import Tensor
 from minigrad.trace import NormTrace
@@ -47,6 +46,8 @@ need them."""
 
 def import_later(name):
     """Return a part of the package that is imported when it is first asked for, else None."""
+    if name in ("load", "save"):
+        return getattr(importlib.import_module("minigrad.saving"), name)
     return importlib.import_module(f"minigrad.{name}") if name in LATER else None
 
 

@@ -76,6 +76,12 @@ def accepted_arguments(vjp):
     """Return how many arguments a rule takes by position, and the names it takes by keyword (None: any)."""
     if vjp is None:
         return sys.maxsize, None
+    code = getattr(vjp, "__code__", None)
+    if code is not None:                # a plain function: read off, as importing the table asks for hundreds
+        plain, only = code.co_argcount, code.co_kwonlyargcount
+        return (sys.maxsize if code.co_flags & inspect.CO_VARARGS else plain - 2,       # less g and y
+                None if code.co_flags & inspect.CO_VARKEYWORDS
+                else frozenset(code.co_varnames[code.co_posonlyargcount:plain + only]))
     parameters = inspect.signature(vjp).parameters.values()
     kinds = [p.kind for p in parameters]
     by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +28,8 @@ def whole(path, mode="w"):
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
+    import tempfile  # 5 ms, for those who write
+
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}

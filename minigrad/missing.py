@@ -1,7 +1,5 @@
 """What minigrad leaves out, and the nearest thing it has: the text of the error when a program asks for it."""
 
-import difflib
-
 OF_TENSORS = {
     "repeat": "np.repeat(t, n, axis) repeats elements, t.tile(2, 3) whole tensors (PyTorch's repeat)",
     "cuda": "minigrad runs on the CPU; leave it out",
@@ -28,9 +26,16 @@ OF_TENSORS = {
     "register_post_accumulate_grad_hook": "t.register_hook(fn), or hooks=[...] of the optimizer",
 }
 
+OF_NETWORKS = {
+    "cuda": "minigrad runs on the CPU; leave it out",
+    "device": "minigrad runs on the CPU; leave it out",
+    "register_backward_hook": "net.register_full_backward_hook(fn)",
+    "register_full_backward_pre_hook": "net.register_full_backward_hook(fn), which is given grad_output too",
+    "_modules": "net.named_children()",
+}
+
 OF_MODULES = {
     "minigrad": {
-        "float": "mg.float32",
         "Size": "shapes are tuples",
         "FloatTensor": "mg.tensor(data, dtype=mg.float32)",
         "DoubleTensor": "mg.tensor(data, dtype=float)",
@@ -78,6 +83,16 @@ OF_MODULES = {
         "ASGD": "optim.SGD",
         "SparseAdam": "optim.Adam",
     },
+    "minigrad.nn.utils": {
+        "rnn": "packed sequences are left out; pad them to one length, and leave the padding out of the loss "
+               "(cross_entropy has ignore_index)",
+        "weight_norm": "write weight = g * v / norm(v) in forward",
+        "spectral_norm": "nn.init.spectral_radius_ for recurrent matrices, at the start",
+        "parametrize": "compute the weight in forward",
+        "clip_grad_norm": "nn.utils.clip_grad_norm_, with an underscore",
+        "clip_grads_with_norm_": "nn.utils.clip_grad_norm_",
+        "prune": "multiply the weight by a mask in forward",
+    },
     "minigrad.autograd": {
         "Function": "mark a function with @mg.primitive and give its gradient with mg.defvjp(fn, lambda g, y, x: ...)",
         "Variable": "a tensor is one: mg.tensor(data, requires_grad=True)",
@@ -89,10 +104,31 @@ OF_MODULES = {
 }
 
 
+class LeftOut:
+    """Stands under a name that a class leaves out: asking for it is an AttributeError that says what is nearest.
+
+    One such place per name instead of a ``__getattr__``, which would slow down every other attribute, too.
+    """
+
+    def __init__(self, name, cure):
+        self.name, self.cure = name, cure
+
+    def __get__(self, instance, owner):
+        raise AttributeError(f"{owner.__name__} has no {self.name!r}; the nearest thing: {self.cure}", name=self.name)
+
+
+def leave_out(cls, cures):
+    """Let a class say what is nearest to each of these names."""
+    for name, cure in cures.items():
+        setattr(cls, name, LeftOut(name, cure))
+
+
 def refusal(owner, name, known, cures):
     """Return the AttributeError for a name that is not there: the nearest thing, or names that look like it."""
     if name in cures:
         return AttributeError(f"{owner} has no {name!r}; the nearest thing: {cures[name]}", name=name)
+    import difflib  # only an error needs it
+
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.75)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     return AttributeError(f"{owner} has no attribute {name!r}{hint}", name=name)

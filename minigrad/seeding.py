@@ -5,7 +5,7 @@ It is seeded with 0 when minigrad is imported, so that a program gives the same 
 
 import numpy as np
 
-_default = np.random.default_rng(0)
+_default = None         # made when it is first asked for: numpy.random takes 20 ms to import
 
 
 def manual_seed(seed):
@@ -30,6 +30,8 @@ def generator(rng=None):
         TypeError: for anything else; an integer is a seed, not a generator.
     """
     if rng is None:
+        if _default is None:
+            manual_seed(0)
         return _default
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a numpy.random.Generator, not {type(rng).__name__}; "

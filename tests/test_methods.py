@@ -314,7 +314,7 @@ REFUSED = [
     (lambda t: t.sum(axis=0, dim=1), TypeError, "two names for one thing"),
     (lambda t: t.std(ddof=1, unbiased=True), TypeError, "say the same thing"),
     (lambda t: t.repeat(2), AttributeError, r"t\.tile"), (lambda t: t.cuda(), AttributeError, "CPU"),
-    (lambda t: t.to("cuda"), ValueError, "CPU"), (lambda t: t.dtpye, AttributeError, "did you mean 'dtype'"),
+    (lambda t: t.to("cuda"), ValueError, "CPU"),
     (lambda t: t.item(), ValueError, r"\(2, 3\)"), (lambda t: t.mm(t[0]), ValueError, r"2 and 2 axes.*use @"),
     (lambda t: t.median(dim=1), TypeError, "lower of two"), (lambda t: t.topk(4), ValueError, "has 3 elements"),
     (lambda t: t.clamp(), ValueError, "give min"), (lambda t: t.flatten(1, 0), ValueError, "comes after"),

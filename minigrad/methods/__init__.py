@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.engine import name_of
 from minigrad.methods import choosing, elementwise, inplace, reduce, shape, types
-from minigrad.missing import OF_TENSORS, refusal
+from minigrad.missing import OF_TENSORS, leave_out
 from minigrad.tensor import Tensor, apply
 
 METHODS = {name: method for page in (reduce, elementwise, shape, choosing, types, inplace)
@@ -26,13 +26,4 @@ Tensor.size = property(lambda self: shape.Size(self._data.shape),
 Tensor.device = property(lambda self: "cpu", doc="Where the array is: always \"cpu\".")
 Tensor.grad_fn = property(lambda self: None if self.is_leaf else name_of(self._fn),
                           doc="The name of the operation that made this tensor; None for a leaf.")
-
-
-def refuse(self, name):
-    """Say what is nearest to a name that a tensor does not have."""
-    if name.startswith("__"):                   # protocols that others ask for in passing
-        raise AttributeError(name)
-    raise refusal("a tensor", name, dir(Tensor), OF_TENSORS)
-
-
-Tensor.__getattr__ = refuse
+leave_out(Tensor, OF_TENSORS)

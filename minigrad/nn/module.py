@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from minigrad.missing import refusal
+from minigrad.missing import OF_NETWORKS, leave_out
 from minigrad.nn.gates import Hooked, call_with_hooks
 from minigrad.nn.parameter import Parameter, plain_buffer
 from minigrad.nn.state import checked_state
@@ -63,11 +63,6 @@ class Module(Hooked):
         object.__delattr__(self, name)
         if name in self._buffer_names:
             del self._buffer_names[name]
-
-    def __getattr__(self, name):                # called only where the ordinary search has found nothing
-        if name.startswith("__"):
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}", name=name)
-        raise refusal(type(self).__name__, name, [n for n in dir(self) if not n.startswith("_")], CURES)
 
     def register_parameter(self, name, parameter):
         """Add a parameter under a name, as ``self.name = parameter`` does; None keeps the place free.
@@ -333,10 +328,4 @@ def joined(prefix, name):
     return f"{prefix}.{name}" if prefix else name
 
 
-CURES = {
-    "cuda": "minigrad runs on the CPU; leave it out",
-    "device": "minigrad runs on the CPU; leave it out",
-    "register_backward_hook": "net.register_full_backward_hook(fn)",
-    "register_full_backward_pre_hook": "net.register_full_backward_hook(fn), which is given grad_output too",
-    "_modules": "net.named_children()",
-}
+leave_out(Module, OF_NETWORKS)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from minigrad import hooks
-from minigrad.missing import refusal
+from minigrad.missing import explain
 from minigrad.nn.module import Module
 from minigrad.norms import check_p, norm
 from minigrad.tensor import Tensor
@@ -171,19 +171,4 @@ def assign(owners, grads):
             p.grad = array
 
 
-CURES = {
-    "rnn": "packed sequences are left out; pad them to one length, and leave the padding out of the loss "
-           "(cross_entropy has ignore_index)",
-    "weight_norm": "write weight = g * v / norm(v) in forward",
-    "spectral_norm": "nn.init.spectral_radius_ for recurrent matrices, at the start",
-    "parametrize": "compute the weight in forward",
-    "clip_grad_norm": "nn.utils.clip_grad_norm_, with an underscore",
-    "clip_grads_with_norm_": "nn.utils.clip_grad_norm_",
-    "prune": "multiply the weight by a mask in forward",
-}
-
-
-def __getattr__(name):
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-    raise refusal(f"module {__name__!r}", name, __all__, CURES)
+__getattr__ = explain("minigrad.nn.utils", lambda: __all__)

@@ -183,7 +183,8 @@ def between(b, v):
     points = np.sort(v, axis=None)
     wide = np.flatnonzero(np.diff(points) > 2.5 * NEAR)
     places = [float(points[0]) - 0.5, *(float(points[i] + points[i + 1]) / 2 for i in wide), float(points[-1]) + 0.5]
-    return round(b.pick(places[1:-1] if len(places) > 2 and b.pick((True, True, False)) else places), 3)
+    place = b.pick(places[1:-1] if len(places) > 2 and b.pick((True, True, False)) else places)
+    return round(4 * place) / 4 if b.ties else round(place, 3)
 
 
 def level(b, x, *_):
@@ -204,7 +205,7 @@ def constant_array(b, x, *_):
 
 def array_into(b, x, *_):
     """Return an array that broadcasts to the shape of x."""
-    return b.ramp(b.pick([s for s in (x.shape, x.shape[1:]) if s] or [()]))
+    return b.ramp(b.pick([s for s in (x.shape, x.shape[1:]) if s])) if x.ndim else None
 
 
 def axis(b, x, *_):
@@ -283,7 +284,7 @@ def along(b, x, *_):
 PARAMETERS = {
     "axis": axis, "axis2": axis, "axes": axes, "shape": other_shape, "index": index, "mask": mask,
     "bigger": larger_shape, "squeezed": squeezed, "pads": pads, "along": along, "level": level, "levels": levels,
-    "gap": gap, "array": constant_array, "array_into": array_into, "array_like": lambda b, x: b.ramp(x.shape),
+    "gap": gap, "array": constant_array, "array_into": array_into, "array_like": lambda b, x: b.ramp(x.shape) if x.ndim else None,
     "array_left": lambda b, x: b.ramp((2, x.shape[-2])),
     "weights": lambda b, x: f"({b.ramp(x.shape, 1.0)} + {x.size})",
     "keepdims": lambda b, x: str(b.pick((False, True))),

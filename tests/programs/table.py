@@ -97,7 +97,7 @@ EXACT = [
     op("np.block([[{x:matrix}, {y:like}], [{y}, {x}]])",
        "torch.cat([torch.cat([{x}, {y}], 1), torch.cat([{y}, {x}], 1)])"),
     op("np.broadcast_arrays({x}, {y})[0] * {y}", "torch.broadcast_tensors({x}, {y})[0] * {y}"),
-    op("np.meshgrid({x:vector}, {y:vector})[0]", "torch.meshgrid({x}, {y}, indexing='xy')[0]"),
+    op("sum(np.meshgrid({x:vector}, {y:vector}))", "sum(torch.meshgrid({x}, {y}, indexing='xy'))"),
     # products
     op("{x:array} @ {y:right}"), op("np.matmul({x:matrices}, {y:right})", "torch.matmul({x}, {y})"),
     op("{array_left} @ {x:matrices}"), op("np.linalg.matmul({x:matrix}, {y:rows})", "{x} @ {y}"),
