@@ -72,22 +72,15 @@ class Rule:
         return self.joint is not None or (index < len(self.vjps) and self.vjps[index] is not None)
 
 
-def accepted_arguments(vjp):
+def accepted_arguments(rule):
     """Return how many arguments a rule takes by position, and the names it takes by keyword (None: any)."""
-    if vjp is None:
+    code = getattr(rule, "__code__", None)
+    if code is None:                    # no rule, or no plain function
         return sys.maxsize, None
-    code = getattr(vjp, "__code__", None)
-    if code is not None:                # a plain function: read off, as importing the table asks for hundreds
-        plain, only = code.co_argcount, code.co_kwonlyargcount
-        return (sys.maxsize if code.co_flags & inspect.CO_VARARGS else plain - 2,       # less g and y
-                None if code.co_flags & inspect.CO_VARKEYWORDS
-                else frozenset(code.co_varnames[code.co_posonlyargcount:plain + only]))
-    parameters = inspect.signature(vjp).parameters.values()
-    kinds = [p.kind for p in parameters]
-    by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    names = frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
-    return (sys.maxsize if inspect.Parameter.VAR_POSITIONAL in kinds else len(by_position) - 2,      # less g and y
-            None if inspect.Parameter.VAR_KEYWORD in kinds else names)
+    plain, only = code.co_argcount, code.co_kwonlyargcount
+    return (sys.maxsize if code.co_flags & inspect.CO_VARARGS else plain - 2,       # less g and y
+            None if code.co_flags & inspect.CO_VARKEYWORDS
+            else frozenset(code.co_varnames[code.co_posonlyargcount:plain + only]))
 
 
 RULES = {}

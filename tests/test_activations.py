@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from twins import check_dtype, check_gradients, check_live, check_recorded, dtypes, needs_torch, waves
+from twins import check_live, needs_torch, properties, waves
 
 import minigrad as mg
 from minigrad import nn
@@ -43,29 +43,8 @@ CASES = {
     "LogSoftmax": (lambda s, x: s.nn.LogSoftmax(dim=1)(x), [CUBE], [4.3160264388, 2.08229322127, 0.131114410996]),
 }
 
-every_case = pytest.mark.parametrize(("call", "arrays", "recorded"), CASES.values(), ids=CASES)
-
-
-@needs_torch
-@every_case
-def test_every_element_is_pytorchs(call, arrays, recorded):
-    check_live(call, arrays)
-
-
-@every_case
-def test_numbers_recorded_from_pytorch(call, arrays, recorded):
-    check_recorded(call, arrays, recorded)
-
-
-@every_case
-def test_gradcheck_at_order_1_and_2(call, arrays, recorded):
-    check_gradients(call, arrays)
-
-
-@every_case
-@dtypes
-def test_dtype_is_kept(call, arrays, recorded, dtype):
-    check_dtype(call, arrays, dtype)
+(test_every_element_is_pytorchs, test_numbers_recorded_from_pytorch, test_gradcheck_at_order_1_and_2,
+ test_dtype_is_kept) = properties(CASES)
 
 
 # name: call, points where something is decided, values and slopes there; PyTorch's, and exact

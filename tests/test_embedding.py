@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from twins import check_dtype, check_gradients, check_live, check_recorded, dtypes, needs_torch, waves
+from twins import check_dtype, check_gradients, dtypes, properties, waves
 
 import minigrad as mg
 from minigrad import nn
@@ -23,18 +23,7 @@ CASES = {
      [-5.07619113336, -8.73953151909, -9.99416957999]),
 }
 
-every_case = pytest.mark.parametrize(("call", "arrays", "recorded"), CASES.values(), ids=CASES)
-
-
-@needs_torch
-@every_case
-def test_every_element_is_pytorchs(call, arrays, recorded):
-    check_live(call, arrays)
-
-
-@every_case
-def test_numbers_recorded_from_pytorch(call, arrays, recorded):
-    check_recorded(call, arrays, recorded)
+test_every_element_is_pytorchs, test_numbers_recorded_from_pytorch, *_ = properties(CASES)
 
 
 @pytest.mark.parametrize(("call", "arrays", "recorded"), [c for name, c in CASES.items() if "padding" not in name])
@@ -43,7 +32,7 @@ def test_gradcheck_at_order_1_and_2(call, arrays, recorded):
     check_gradients(call, arrays)
 
 
-@every_case
+@pytest.mark.parametrize(("call", "arrays", "recorded"), CASES.values(), ids=CASES)
 @dtypes
 def test_dtype_is_kept(call, arrays, recorded, dtype):
     check_dtype(call, arrays, dtype)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from twins import Ours, check_dtype, check_gradients, check_live, check_recorded, dtypes, needs_torch, waves
+from twins import Ours, properties, waves
 
 import minigrad as mg
 from minigrad import nn
@@ -108,32 +108,11 @@ CASES = {
      [-2.85427798378, 3.33902580678, -4.12645948599]),
 }
 
-every_case = pytest.mark.parametrize(("call", "arrays", "recorded"), CASES.values(), ids=CASES)
+(test_every_element_is_pytorchs, test_numbers_recorded_from_pytorch, test_gradcheck_at_order_1_and_2,
+ test_dtype_is_kept) = properties(CASES)
 
 
-@needs_torch
-@every_case
-def test_every_element_is_pytorchs(call, arrays, recorded):
-    check_live(call, arrays)
-
-
-@every_case
-def test_numbers_recorded_from_pytorch(call, arrays, recorded):
-    check_recorded(call, arrays, recorded)
-
-
-@every_case
-def test_gradcheck_at_order_1_and_2(call, arrays, recorded):
-    check_gradients(call, arrays)
-
-
-@every_case
-@dtypes
-def test_dtype_is_kept(call, arrays, recorded, dtype):
-    check_dtype(call, arrays, dtype)
-
-
-@every_case
+@pytest.mark.parametrize(("call", "arrays", "recorded"), CASES.values(), ids=CASES)
 def test_arrays_are_taken_as_well_as_tensors(call, arrays, recorded):
     """Without a tensor to differentiate, the same number comes out."""
     expected = call(Ours(), *(mg.tensor(a, requires_grad=True) for a in arrays))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from twins import Ours, Theirs, check_dtype, check_gradients, check_live, check_recorded, dtypes, needs_torch, waves
+from twins import Ours, Theirs, needs_torch, properties, waves
 
 import minigrad as mg
 from minigrad import nn
@@ -55,29 +55,8 @@ CASES = {
      [0.181830312657, 0.0244189058746, -0.149991575854]),
 }
 
-every_case = pytest.mark.parametrize(("call", "arrays", "recorded"), CASES.values(), ids=CASES)
-
-
-@needs_torch
-@every_case
-def test_every_element_is_pytorchs(call, arrays, recorded):
-    check_live(call, arrays)
-
-
-@every_case
-def test_numbers_recorded_from_pytorch(call, arrays, recorded):
-    check_recorded(call, arrays, recorded)
-
-
-@every_case
-def test_gradcheck_at_order_1_and_2(call, arrays, recorded):
-    check_gradients(call, arrays)
-
-
-@every_case
-@dtypes
-def test_dtype_is_kept(call, arrays, recorded, dtype):
-    check_dtype(call, arrays, dtype)
+(test_every_element_is_pytorchs, test_numbers_recorded_from_pytorch, test_gradcheck_at_order_1_and_2,
+ test_dtype_is_kept) = properties(CASES)
 
 
 LAYERS = [

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from twins import check_dtype, check_gradients, check_live, check_recorded, dtypes, needs_torch, torch, waves
+from twins import properties, torch, waves
 
 import minigrad as mg
 from minigrad import nn
@@ -90,29 +90,8 @@ CASES = {
      [0.124420564953, 0.597484150669, -2.04152152193]),
 }
 
-every_case = pytest.mark.parametrize(("call", "arrays", "recorded"), CASES.values(), ids=CASES)
-
-
-@needs_torch
-@every_case
-def test_every_element_is_pytorchs(call, arrays, recorded):
-    check_live(call, arrays)
-
-
-@every_case
-def test_numbers_recorded_from_pytorch(call, arrays, recorded):
-    check_recorded(call, arrays, recorded)
-
-
-@every_case
-def test_gradcheck_at_order_1_and_2(call, arrays, recorded):
-    check_gradients(call, arrays)
-
-
-@every_case
-@dtypes
-def test_dtype_is_kept(call, arrays, recorded, dtype):
-    check_dtype(call, arrays, dtype)
+(test_every_element_is_pytorchs, test_numbers_recorded_from_pytorch, test_gradcheck_at_order_1_and_2,
+ test_dtype_is_kept) = properties(CASES)
 
 
 # ------------------------------------------------------------------------------ layers, cells and steps

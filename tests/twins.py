@@ -118,3 +118,32 @@ def check_dtype(call, arrays, dtype):
             assert got.dtype == dtype
             tolerance = 100 * float(np.finfo(dtype).eps) * max(1.0, float(np.abs(expected).max(initial=0)))
             np.testing.assert_allclose(got.data, expected, rtol=tolerance, atol=tolerance)
+
+
+def properties(cases):
+    """Return the four tests of a table: name -> (call, differentiated arrays, PyTorch's three numbers).
+
+    Every element is PyTorch's, live; the numbers recorded from PyTorch come out; gradients agree with central
+    differences at order 1 and 2; dtypes are kept.
+    """
+    every_case = pytest.mark.parametrize(("call", "arrays", "recorded"), cases.values(), ids=cases)
+
+    @needs_torch
+    @every_case
+    def live(call, arrays, recorded):
+        check_live(call, arrays)
+
+    @every_case
+    def known(call, arrays, recorded):
+        check_recorded(call, arrays, recorded)
+
+    @every_case
+    def gradients(call, arrays, recorded):
+        check_gradients(call, arrays)
+
+    @every_case
+    @dtypes
+    def kept(call, arrays, recorded, dtype):
+        check_dtype(call, arrays, dtype)
+
+    return live, known, gradients, kept

@@ -284,7 +284,8 @@ def along(b, x, *_):
 PARAMETERS = {
     "axis": axis, "axis2": axis, "axes": axes, "shape": other_shape, "index": index, "mask": mask,
     "bigger": larger_shape, "squeezed": squeezed, "pads": pads, "along": along, "level": level, "levels": levels,
-    "gap": gap, "array": constant_array, "array_into": array_into, "array_like": lambda b, x: b.ramp(x.shape) if x.ndim else None,
+    "gap": gap, "array": constant_array, "array_into": array_into,
+    "array_like": lambda b, x: b.ramp(x.shape) if x.ndim else None,
     "array_left": lambda b, x: b.ramp((2, x.shape[-2])),
     "weights": lambda b, x: f"({b.ramp(x.shape, 1.0)} + {x.size})",
     "keepdims": lambda b, x: str(b.pick((False, True))),
