@@ -29,6 +29,7 @@ def constant(arg, fn):
             raise TypeError(f"{name_of(fn)} of a tensor and dtype {arg.dtype}: tensors hold real numbers")
         return arg.item() if arg.ndim == 0 else arg
     if isinstance(arg, list) or (isinstance(arg, tuple) and isinstance(fn, np.ufunc)):
+        refuse_nested(fn, [arg])
         return constant(np.asarray(arg), fn)
     if isinstance(arg, tuple):                  # a shape, axes, an index
         return arg
@@ -102,6 +103,13 @@ def respelled(fn, args, kwargs):
         raise
 
 
+def refuse_nested(fn, args):
+    """Refuse lists and tuples of tensors where one array is taken: their gradients would be lost."""
+    if any(isinstance(arg, (list, tuple)) and requires_grad(arg) for arg in args):
+        raise TypeError(f"{name_of(fn)} takes one array, not a {type(args[0]).__name__} that holds tensors; join them "
+                        f"first, np.stack([...])")
+
+
 def misfit(fn, values, error):
     """Return an error that names the function and the shapes it was given, where NumPy's own text may not."""
     if type(error) is not ValueError:           # NumPy's own kinds, such as LinAlgError, say enough
@@ -119,6 +127,8 @@ def as_arrays(fn, args, kwargs, out=None, name=None):
         if out is not None:
             raise TypeError(f"{name} would write a tensor that requires a gradient into a plain array, and lose the "
                             f"gradient; write a = a + t (a new tensor), or use t.detach()")
+        if fn in RULES and not kwargs:
+            refuse_nested(fn, args)
         manner = " when it is called with keywords" if fn in RULES or kwargs else ""
         raise TypeError(f"{name} has no gradient rule{manner}; give it one with mg.defvjp, or use t.detach() (a "
                         f"tensor) or t.data (an array) if no gradient is wanted")

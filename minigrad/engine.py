@@ -243,7 +243,8 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
             for index, parent in enumerate(parents):
                 if parent is None or (useful is not None and parent._number not in useful):
                     continue
-                if rule.into is not None and index == 0 and not create_graph and parent._number in owned:
+                if (rule.into is not None and index == 0 and not create_graph and parent._number in owned
+                        and parent._data.ndim):         # a sum of arrays without axes is no array
                     rule.into(cotangents[parent._number], g, *args, **kwargs)
                     continue
                 if joint is None:

@@ -216,7 +216,8 @@ class Tensor(Node):
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
             raise TypeError("turning a tensor that requires a gradient into an array would cut it off from its graph "
-                            "silently; say t.detach() for a tensor, t.data for its array")
+                            "silently; say t.detach() for a tensor, t.data for its array, and np.stack([...]) for a "
+                            "list of tensors")
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"no {np.dtype(dtype)} array without a copy of this {self.dtype} tensor")
         return np.array(self._data, dtype) if copy else np.asarray(self.data, dtype)
