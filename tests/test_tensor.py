@@ -147,7 +147,7 @@ REFUSED = [     # name, call, ways out that the error names
     ("a tensor by keyword", lambda t: ops.linear(t, np.ones((3, 3)), bias=t), ["linear", "`bias` by position"]),
     ("a string", lambda t: t + "1", ["add"]),
     ("tensors in a list", lambda t: np.exp([t, t]), [r"np\.stack"]),
-    ("a list of tensors added", lambda t: t + [t, 1.0], [r"np\.add", r"np\.stack"]),
+    ("a list of tensors multiplied", lambda t: t * [t, 1.0], [r"np\.multiply", r"np\.stack"]),
     ("a complex number", lambda t: t * 1j, [r"np\.multiply", "complex", "a number, an array or a tensor"]),
     ("a complex array", lambda t: t * np.ones(3, complex), [r"np\.multiply", "complex", "real numbers"]),
     ("an object array", lambda t: np.array([1, None, 2]) * t, [r"np\.multiply", "object", "real numbers"]),
