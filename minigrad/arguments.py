@@ -47,7 +47,7 @@ def is_data(value):
 
 def plain(value):
     """Return the array or number behind ``value``."""
-    return value._data if isinstance(value, Node) else value if type(value) in UNTOUCHED else constant(value, np.add)
+    return value._array if isinstance(value, Node) else value if type(value) in UNTOUCHED else constant(value, np.add)
 
 
 def being_stored():

@@ -75,7 +75,7 @@ randn = drawn(lambda rng, size: rng.standard_normal(size), "randn", "Return stan
 
 def normal(mean, std, size=None, rng=None, generator=None):
     """Return normal numbers; ``mean`` and ``std`` are numbers with a ``size``, or arrays or tensors of one shape."""
-    mean, std = (as_tensor(x)._data for x in (mean, std))
+    mean, std = (as_tensor(x)._array for x in (mean, std))
     return result(np.asarray(chosen(generator if rng is None else rng).normal(mean, std, size)))
 
 
@@ -93,13 +93,13 @@ def randperm(n, rng=None, generator=None):
 
 def bernoulli(p, rng=None, generator=None):
     """Return 1 with the probabilities in ``p``, else 0, in its dtype."""
-    p = as_tensor(p)._data
+    p = as_tensor(p)._array
     return result((chosen(generator if rng is None else rng).random(p.shape) < p).astype(p.dtype))
 
 
 def multinomial(weights, num_samples, replacement=False, rng=None, generator=None):
     """Return indices drawn with the given weights (C,), or a row of them for each row of weights (N, C)."""
-    weights, rng = as_tensor(weights)._data, chosen(generator if rng is None else rng)
+    weights, rng = as_tensor(weights)._array, chosen(generator if rng is None else rng)
     rows = [rng.choice(len(row), num_samples, replacement, row / row.sum()) for row in np.atleast_2d(weights)]
     return result(np.array(rows[0] if weights.ndim == 1 else rows))
 

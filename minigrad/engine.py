@@ -37,14 +37,14 @@ next_number = count().__next__
 class Node:
     """A place on the tape: a leaf (``_fn`` is None) or the result of one operation.
 
-    Slots: ``_requires_grad``; ``_data`` the array; ``_number`` the place in the order of creation; ``_fn``
+    Slots: ``_requires_grad``; ``_array`` the array; ``_number`` the place in the order of creation; ``_fn``
     the key into the table; ``_parents`` for each argument the node it came from, or None if no
     gradient flows there; ``_saved`` for each argument the array (or constant) that was used;
     ``_kwargs``; ``_hooks`` to be called with the complete cotangent; ``_grad`` where a leaf keeps
     its gradient.
     """
 
-    __slots__ = ("__weakref__", "_data", "_fn", "_grad", "_hooks", "_kwargs", "_number", "_parents", "_requires_grad",
+    __slots__ = ("__weakref__", "_array", "_fn", "_grad", "_hooks", "_kwargs", "_number", "_parents", "_requires_grad",
                  "_saved")
 
 
@@ -233,7 +233,7 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
             if create_graph:
                 args, y = live_arguments(node), node
             else:
-                args, y = node._saved, node._data
+                args, y = node._saved, node._array
             rule, kwargs = RULES[fn], node._kwargs
             vjps, joint = rule.vjps, None
             if create_graph and rule.composite is not None:
@@ -244,7 +244,7 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
                 if parent is None or (useful is not None and parent._number not in useful):
                     continue
                 if (rule.into is not None and index == 0 and not create_graph and parent._number in owned
-                        and parent._data.ndim):         # a sum of arrays without axes is no array
+                        and parent._array.ndim):         # a sum of arrays without axes is no array
                     rule.into(cotangents[parent._number], g, *args, **kwargs)
                     continue
                 if joint is None:
@@ -324,7 +324,7 @@ def refuse_unreached(wanted, order):
     found = {node._number for node in order}
     for index, node in enumerate(wanted):
         if node._number not in found:
-            raise RuntimeError(f"grad: y does not depend on xs[{index}] (shape {node._data.shape}); "
+            raise RuntimeError(f"grad: y does not depend on xs[{index}] (shape {node._array.shape}); "
                                f"pass allow_unused=True to get None for it")
 
 
@@ -378,7 +378,7 @@ def live_arguments(node):
     A parent that was given another array since cannot stand for the one that was used:
     a :class:`Stale` takes its place, which lets its shape be asked and nothing else.
     """
-    return tuple(saved if parent is None else parent if parent._data is saved
+    return tuple(saved if parent is None else parent if parent._array is saved
                  else Stale(saved, node._fn)
                  for parent, saved in zip(node._parents, node._saved))
 

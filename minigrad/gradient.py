@@ -83,9 +83,9 @@ def starting_cotangent(root, gradient, create_graph):
         if root.size != 1:
             raise RuntimeError(f"backward of a tensor of shape {root.shape}: only a single number has a gradient by "
                                f"itself; reduce it, e.g. with .sum() or .mean(), or give gradient=array of that shape")
-        array = np.ones_like(root._data)
+        array = np.ones_like(root._array)
     else:
-        array = gradient._data if isinstance(gradient, Tensor) else np.asarray(gradient)
+        array = gradient._array if isinstance(gradient, Tensor) else np.asarray(gradient)
         if array.shape != root.shape:
             raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {root.shape}")
         array = array.astype(root.dtype)
@@ -110,14 +110,14 @@ def accumulate(self, g, owned):
     """Add what arrived at a leaf to its gradient."""
     held = self.grad
     if isinstance(g, Tensor):                    # create_graph: sums are on the tape too
-        own = g if g.requires_grad else result(np.array(g._data))
+        own = g if g.requires_grad else result(np.array(g._array))
         self._grad = own if held is None else held + own
     elif held is None:
         self._grad = result(np.asarray(g) if owned else np.array(g))
     elif held.requires_grad:
         self._grad = held + g
     else:                                        # the same Tensor, given a new array
-        held._data = np.asarray(held._data + g)
+        held._array = np.asarray(held._array + g)
 
 
 def retain_grad(self):
@@ -162,13 +162,13 @@ def fire_hooks(self, g):
     on_tape = isinstance(g, Tensor)
     for fn in tuple(self._hooks.values()):
         given = g if on_tape else result(np.asarray(g))
-        array = given._data
+        array = given._array
         replaced = fn(given)
         if replaced is None:
-            if given._data is array:
+            if given._array is array:
                 continue
             replaced = given                    # g *= 0.5 or g.clamp_(-1, 1), without a return
-        array = replaced._data if isinstance(replaced, Tensor) else np.array(replaced)  # it may reuse its buffer
+        array = replaced._array if isinstance(replaced, Tensor) else np.array(replaced)  # it may reuse its buffer
         if array.shape != self.shape:
             raise ValueError(f"a hook returned a gradient of shape {array.shape} for a tensor of shape "
                              f"{self.shape}; return one of the same shape, or None")

@@ -52,12 +52,12 @@ class Tensor(Node):
             if data.requires_grad:
                 raise TypeError("a tensor made of one that requires a gradient would be cut off from its graph "
                                 "silently; say t.detach(), or t.data for its array")
-            data = data._data
+            data = data._array
         array = np.array(data, dtype=dtype)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"a tensor holds real numbers, not dtype {array.dtype}; "
                             f"convert the data first, e.g. with np.asarray(data, float)")
-        self._data = array
+        self._array = array
         self._number = next_number()
         self._fn, self._parents, self._saved, self._kwargs = None, (), (), None
         self._hooks = self._grad = None
@@ -74,14 +74,14 @@ class Tensor(Node):
         Assigning gives the tensor a new array of the same shape, cast to its dtype; arrays that
         a graph has saved stay as they were.
         """
-        array = self._data
+        array = self._array
         if array.flags.writeable:
             array.flags.writeable = False
         return array
 
     @data.setter
     def data(self, value):
-        array = np.array(value._data if isinstance(value, Tensor) else value, dtype=self.dtype)
+        array = np.array(value._array if isinstance(value, Tensor) else value, dtype=self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"data of shape {array.shape} for a tensor of shape {self.shape}; "
                              f"reshape it, or make a new tensor")
@@ -97,7 +97,7 @@ class Tensor(Node):
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise TypeError(f"an in-place change would turn {array.dtype} into {self.dtype} and lose what does not "
                             f"fit; convert first, e.g. t = t.astype(float)")
-        self._data = array if array.dtype == self.dtype else array.astype(self.dtype)
+        self._array = array if array.dtype == self.dtype else array.astype(self.dtype)
 
     @property
     def grad(self):
@@ -110,7 +110,7 @@ class Tensor(Node):
         if value is None:
             self._grad = KEEP if self._fn is not None and self._grad is not None else None
             return
-        array = value._data if isinstance(value, Tensor) else np.asarray(value)
+        array = value._array if isinstance(value, Tensor) else np.asarray(value)
         if array.shape != self.shape:
             raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {self.shape}")
         on_tape = isinstance(value, Tensor) and value.requires_grad and not value.is_leaf
@@ -118,15 +118,15 @@ class Tensor(Node):
 
     @property
     def shape(self):
-        return self._data.shape
+        return self._array.shape
 
     @property
     def dtype(self):
-        return self._data.dtype
+        return self._array.dtype
 
     @property
     def ndim(self):
-        return self._data.ndim
+        return self._array.ndim
 
     @property
     def is_leaf(self):
@@ -154,7 +154,7 @@ class Tensor(Node):
 
     def detach(self):
         """Return a tensor with the same array, cut off from the tape."""
-        return result(self._data)
+        return result(self._array)
 
     # ------------------------------------------------------------- operators: one line each
 
@@ -220,7 +220,7 @@ class Tensor(Node):
                             "list of tensors")
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"no {np.dtype(dtype)} array without a copy of this {self.dtype} tensor")
-        return np.array(self._data, dtype) if copy else np.asarray(self.data, dtype)
+        return np.array(self._array, dtype) if copy else np.asarray(self.data, dtype)
 
     # --------------------------------------------------------------------- Python's protocols
 
@@ -238,21 +238,21 @@ class Tensor(Node):
         if self.requires_grad and being_stored():
             raise TypeError("array[i] = tensor would cut the tensor off from its graph silently; collect tensors in a "
                             "list and np.stack them, or store t.item()")
-        return float(self._data)
+        return float(self._array)
 
-    def __int__(self): return int(self._data)
-    def __index__(self): return self._data.__index__()
-    def __bool__(self): return bool(self._data)
+    def __int__(self): return int(self._array)
+    def __index__(self): return self._array.__index__()
+    def __bool__(self): return bool(self._array)
     def __format__(self, spec): return format(self.item() if spec and self.size == 1 else str(self), spec)
 
     def __reduce__(self):
         if self._fn is not None:
             raise TypeError("only leaves can be copied or pickled; copy t.detach(), or the parameters")
         grad = None if self.grad is None else self.grad.data
-        return rebuild, (type(self), self._data.copy(), self.requires_grad, grad)
+        return rebuild, (type(self), self._array.copy(), self.requires_grad, grad)
 
     def __repr__(self):
-        body = np.array2string(self._data, separator=", ", prefix="tensor(")
+        body = np.array2string(self._array, separator=", ", prefix="tensor(")
         dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
         if self._fn is None:
             return f"tensor({body}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
@@ -277,7 +277,7 @@ def apply(fn, *args, **kwargs):
     values, parents, tracked, raw = [], [], False, False
     for arg in args:
         if isinstance(arg, Tensor):
-            values.append(arg._data)
+            values.append(arg._array)
             if arg._requires_grad:
                 parents.append(arg)
                 tracked = True
@@ -312,7 +312,7 @@ def apply(fn, *args, **kwargs):
         values = [v.copy() if type(v) is np.ndarray and parent is None and (v.flags.writeable or v.base is not None)
                   else v for v, parent in zip(values, parents)]
     out = new(Tensor)
-    out._data = data
+    out._array = data
     out._requires_grad = True
     out._number = next_number()
     out._fn = fn
@@ -329,7 +329,7 @@ new = Tensor.__new__
 def result(array):
     """Wrap an array as a tensor that needs no gradient, without a copy."""
     out = new(Tensor)
-    out._data = array
+    out._array = array
     out._requires_grad = False
     out._number = next_number()
     out._fn, out._parents, out._saved, out._kwargs = None, (), (), None

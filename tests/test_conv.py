@@ -280,7 +280,7 @@ def test_memory_may_be_laid_out_in_any_order():
         for f in (lambda x: F.conv2d(x, w, padding=1), lambda x: F.max_pool2d(x, 2, padding=1),
                   lambda x: F.avg_pool2d(x, 2), lambda x: F.conv2d(x, np.asfortranarray(w))):
             ts = [mg.tensor(b, requires_grad=True) for b in (x, x)]
-            ts[1]._data = a                                         # tensor() itself copies into order
+            ts[1]._array = a                                         # tensor() itself copies into order
             ys = [f(t) for t in ts]
             v = numbers(ys[0].shape, 2)
             np.testing.assert_allclose(ys[1].data, ys[0].data, rtol=1e-13, atol=1e-14)

@@ -21,7 +21,7 @@ for name, method in METHODS.items():
 
 Tensor.T = property(lambda self: apply(np.transpose, self), doc="The axes reversed.")
 Tensor.mT = property(lambda self: self.swapaxes(-1, -2), doc="The last two axes interchanged.")
-Tensor.size = property(lambda self: shape.Size(self._data.shape),
+Tensor.size = property(lambda self: shape.Size(self._array.shape),
                        doc="The number of elements; called, ``size()`` is the shape and ``size(0)`` one side.")
 Tensor.device = property(lambda self: "cpu", doc="Where the array is: always \"cpu\".")
 Tensor.grad_fn = property(lambda self: None if self.is_leaf else name_of(self._fn),

@@ -29,7 +29,7 @@ def extreme(fn, where, of_two):
         if dim is None:
             return call(fn, self, axis=axis, keepdims=keepdims)
         dim = along(axis, dim)
-        found = pick(self, np.expand_dims(where(self._data, axis=dim), dim), dim)
+        found = pick(self, np.expand_dims(where(self._array, axis=dim), dim), dim)
         return found if keepdim or keepdims else Found(*(np.squeeze(part, dim) for part in found))
     name = fn.__name__
     method.__doc__ = f"""Return the {name} of all elements, or ``{name}(axis=1)`` along axes: equals share the gradient.
@@ -49,7 +49,7 @@ def arg(fn):
 
 def argsort(self, dim=-1, descending=False, stable=True):
     """Return the indices that sort an axis; equal elements keep their order."""
-    values = self._data
+    values = self._array
     if not descending:
         return result(np.argsort(values, axis=dim, kind="stable"))
     backwards = np.argsort(np.flip(values, dim), axis=dim, kind="stable")   # turned twice: equals keep their order
@@ -58,7 +58,7 @@ def argsort(self, dim=-1, descending=False, stable=True):
 
 def sort(self, dim=-1, descending=False, stable=True):
     """Return (values, indices) sorted along an axis, as PyTorch does; ``np.sort(t)`` returns the values alone."""
-    return pick(self, argsort(self, dim, descending)._data, dim)
+    return pick(self, argsort(self, dim, descending)._array, dim)
 
 
 def topk(self, k, dim=-1, largest=True, sorted=True):
@@ -66,7 +66,7 @@ def topk(self, k, dim=-1, largest=True, sorted=True):
     length = self.shape[dim]
     if not 0 <= k <= length:
         raise ValueError(f"topk: k = {k}, but axis {dim} of shape {self.shape} has {length} elements")
-    order = argsort(self, dim, descending=largest)._data
+    order = argsort(self, dim, descending=largest)._array
     return pick(self, np.take(order, range(k), axis=dim), dim)
 
 
@@ -94,7 +94,7 @@ def gather(self, dim, index):
 
 def index_select(self, dim, index):
     """Return the slices at ``index`` along an axis."""
-    return np.take(self, as_tensor(index)._data, axis=dim)
+    return np.take(self, as_tensor(index)._array, axis=dim)
 
 
 def masked_fill(self, mask, value):
@@ -104,14 +104,14 @@ def masked_fill(self, mask, value):
 
 def masked_select(self, mask):
     """Return the elements where the mask holds, in a row."""
-    mask = as_tensor(mask)._data
+    mask = as_tensor(mask)._array
     shape = np.broadcast_shapes(self.shape, mask.shape)
     return np.broadcast_to(self, shape)[np.broadcast_to(mask, shape)]
 
 
 def nonzero(self):
     """Return the indices of the elements that are not 0, one row each."""
-    return result(np.argwhere(self._data))
+    return result(np.argwhere(self._array))
 
 
 METHODS = {

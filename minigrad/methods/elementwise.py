@@ -35,12 +35,12 @@ def clamp(self, min=None, max=None):
 
 def isclose_to_all(self, other, rtol=1e-5, atol=1e-8):
     """Say whether all elements are within atol + rtol * abs(other)."""
-    return bool(np.allclose(self._data, as_tensor(other)._data, rtol, atol))
+    return bool(np.allclose(self._array, as_tensor(other)._array, rtol, atol))
 
 
 def equal(self, other):
     """Say whether shape and all elements are the same."""
-    return bool(np.array_equal(self._data, as_tensor(other)._data))
+    return bool(np.array_equal(self._array, as_tensor(other)._array))
 
 
 def matrices(*axes):

@@ -26,7 +26,7 @@ def change(tensor, fn, *others):
                                "recorded; wrap the update in `with mg.no_grad():`")
         raise RuntimeError("this in-place change would be needed by a gradient; write it out of place: h = h + x for "
                            "h.add_(x), np.where or np.stack for h[i] = x")
-    array = fn(tensor._data, *(plain(other) for other in others))
+    array = fn(tensor._array, *(plain(other) for other in others))
     if tensor._fn is None and tensor._saved:            # a slice: what it was sliced from changes with it
         base, index = tensor._saved
         change(base, lambda x, part: replaced(x, index, part), array)

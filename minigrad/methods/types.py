@@ -11,12 +11,12 @@ def item(self):
     if self.size != 1:
         raise ValueError(f"item() of a tensor of shape {self.shape}: only one element is a number; reduce it first, or "
                          f"use tolist()")
-    return self._data.item()
+    return self._array.item()
 
 
 def tolist(self):
     """Return nested lists of Python numbers."""
-    return self._data.tolist()
+    return self._array.tolist()
 
 
 def numpy(self):
@@ -27,7 +27,7 @@ def numpy(self):
 def astype(self, dtype):
     """Return the tensor in another dtype; the gradient comes back in this one, and through whole numbers none does."""
     if np.dtype(dtype).kind != "f":
-        return result(self._data.astype(dtype))
+        return result(self._array.astype(dtype))
     return self if self.dtype == dtype else apply(ops.cast, self, str(np.dtype(dtype)))
 
 
@@ -60,7 +60,7 @@ def as_dtype(dtype):
 
 def clone(self):
     """Return a copy; the gradient passes through it."""
-    return apply(np.positive, self) if self.requires_grad else result(self._data.copy())
+    return apply(np.positive, self) if self.requires_grad else result(self._array.copy())
 
 
 def same(self):
@@ -70,12 +70,12 @@ def same(self):
 
 def numel(self):
     """Return the number of elements."""
-    return self._data.size
+    return self._array.size
 
 
 def dim(self):
     """Return the number of axes."""
-    return self._data.ndim
+    return self._array.ndim
 
 
 def is_floating_point(self):

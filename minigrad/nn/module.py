@@ -243,7 +243,7 @@ class Module(Hooked):
             raise TypeError(f"to({dtype}): parameters are floating-point numbers; take float16, float32 or float64")
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.dtype.kind == "f":
-                tensor._data = tensor._data.astype(dtype)
+                tensor._array = tensor._array.astype(dtype)
                 tensor.grad = tensor.grad               # assigning converts it
         return self
 

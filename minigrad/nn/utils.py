@@ -163,7 +163,7 @@ def assign(owners, grads):
     """Give gradients their new arrays; those that are not on the tape stay the same tensors."""
     for p, array in zip(owners, grads.values()):
         held = p.grad
-        if array is held._data:
+        if array is held._array:
             continue
         if held.is_leaf:
             held.data = array
