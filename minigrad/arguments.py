@@ -146,7 +146,7 @@ def as_arrays(fn, args, kwargs, out=None, name=None):
 def unwrap(value):
     """Replace tensors by their arrays, inside lists and tuples too."""
     if isinstance(value, Node):
-        return value.data
+        return value._locked()
     return type(value)(unwrap(v) for v in value) if type(value) in (list, tuple) else value
 
 

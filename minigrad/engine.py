@@ -39,7 +39,8 @@ class Node:
 
     Slots: ``_requires_grad``; ``_array`` the array; ``_number`` the place in the order of creation; ``_fn``
     the key into the table; ``_parents`` for each argument the node it came from, or None if no
-    gradient flows there; ``_saved`` for each argument the array (or constant) that was used;
+    gradient flows there; ``_saved`` for each argument the array (or constant) that was used (of a leaf that is a view
+    of another: that one, and how it is seen);
     ``_kwargs``; ``_hooks`` to be called with the complete cotangent; ``_grad`` where a leaf keeps
     its gradient.
     """

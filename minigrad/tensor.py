@@ -17,9 +17,11 @@ from minigrad.arguments import (
     misfit,
     requires_grad,
     respelled,
+    unwrap,
 )
 from minigrad.engine import FREED, RULES, SPELLINGS, Node, name_of, next_number
 from minigrad.recording import RECORDING
+from minigrad.views import look_into, window
 
 KEEP = object()
 """Stands in ``_grad`` of a result that was asked to keep its gradient and has none yet."""
@@ -72,12 +74,10 @@ class Tensor(Node):
         """The array, read-only: it may have been saved for a backward pass that is still to come.
 
         Assigning gives the tensor a new array of the same shape, cast to its dtype; arrays that
-        a graph has saved stay as they were.
+        a graph has saved stay as they were.  PyTorch's words for it, ``p.data.add_(x)``, do the same; see
+        :class:`minigrad.views.Window`.
         """
-        array = self._array
-        if array.flags.writeable:
-            array.flags.writeable = False
-        return array
+        return window(self)
 
     @data.setter
     def data(self, value):
@@ -87,17 +87,30 @@ class Tensor(Node):
                              f"reshape it, or make a new tensor")
         self._rebind(array)
 
-    def _rebind(self, array):
+    def _locked(self):
+        """Return the array itself, read-only from now on."""
+        array = self._array
+        if array.flags.writeable:
+            array.flags.writeable = False
+        return array
+
+    def _refuse_if_made(self):
         if self._fn is not None:
             raise RuntimeError("this tensor is the result of an operation, and a backward pass may need it; "
-                               "change t.detach() instead, or compute a new tensor")
-        array = np.asarray(array)
+                               "change t.detach().clone() instead, or compute a new tensor")
+
+    def _rebind(self, array):
+        self._refuse_if_made()
+        self._array = self._fitting(np.asarray(array))
+
+    def _fitting(self, array):
+        """Return an array that may take the place of this tensor's, or say why it may not."""
         if array.shape != self.shape:
             raise ValueError(f"an in-place change cannot turn shape {self.shape} into {array.shape}")
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise TypeError(f"an in-place change would turn {array.dtype} into {self.dtype} and lose what does not "
                             f"fit; convert first, e.g. t = t.astype(float)")
-        self._array = array if array.dtype == self.dtype else array.astype(self.dtype)
+        return array if array.dtype == self.dtype else array.astype(self.dtype)
 
     @property
     def grad(self):
@@ -153,8 +166,11 @@ class Tensor(Node):
         return self
 
     def detach(self):
-        """Return a tensor with the same array, cut off from the tape."""
-        return result(self._array)
+        """Return a tensor with the same array, cut off from the tape; a leaf can be changed through it."""
+        out = result(self._array)
+        if self._fn is None:
+            out._saved = self._saved or (self, ())
+        return out
 
     # ------------------------------------------------------------- operators: one line each
 
@@ -189,11 +205,7 @@ class Tensor(Node):
     __hash__ = object.__hash__
 
     def __getitem__(self, index):
-        index = ops.plain_index(index)
-        out = apply(ops.take, self, index)
-        if out._fn is None and ops.is_basic(index):
-            out._saved = self, index            # a slice off the tape: writing to it is writing to this tensor
-        return out
+        return apply(ops.take, self, ops.plain_index(index))
 
     # ----------------------------------------------------------------------- NumPy's protocols
 
@@ -208,7 +220,10 @@ class Tensor(Node):
         if fn in SPELLINGS:
             if requires_grad([*args, *kwargs.values()]):
                 return respelled(fn, args, kwargs)
-            return as_tensors(as_arrays(fn, args, kwargs))
+            out = as_tensors(as_arrays(fn, args, kwargs), [a for a in args if isinstance(a, np.ndarray)])
+            if isinstance(out, Tensor) and out._array.base is not None and args and args[0] is self:
+                look_into(out, self, lambda array: fn(array, *unwrap(args[1:]), **kwargs))
+            return out
         if fn in RULES:
             return apply(fn, *args, **kwargs)
         return as_arrays(fn, args, kwargs)
@@ -220,7 +235,7 @@ class Tensor(Node):
                             "list of tensors")
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"no {np.dtype(dtype)} array without a copy of this {self.dtype} tensor")
-        return np.array(self._array, dtype) if copy else np.asarray(self.data, dtype)
+        return np.array(self._array, dtype) if copy else np.asarray(self._locked(), dtype)
 
     # --------------------------------------------------------------------- Python's protocols
 
@@ -301,7 +316,10 @@ def apply(fn, *args, **kwargs):
     if type(data) is not np.ndarray:
         data = np.asarray(data)
     if not tracked or rule.constant or not RECORDING.get():
-        return result(data)
+        out = result(data)
+        if data.base is not None and isinstance(args[0], Tensor):
+            look_into(out, args[0], lambda array: rule.forward(array, *values[1:], **kwargs))
+        return out
     if len(parents) > rule.reach:
         for index, parent in enumerate(parents):
             if parent is not None and not rule.has_vjp(index):
@@ -337,9 +355,12 @@ def result(array):
     return out
 
 
-def as_tensors(out):
-    """Wrap arrays and NumPy numbers as tensors, inside lists and tuples too."""
+def as_tensors(out, given):
+    """Wrap arrays and NumPy numbers as tensors, inside lists and tuples too; copy what looks into a ``given`` array."""
     if isinstance(out, (list, tuple)):
-        parts = map(as_tensors, out)
+        parts = [as_tensors(part, given) for part in out]
         return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
-    return result(np.asarray(out)) if isinstance(out, (np.ndarray, np.generic)) else out
+    if not isinstance(out, (np.ndarray, np.generic)):
+        return out
+    array = np.asarray(out)
+    return result(array.copy() if any(np.may_share_memory(array, a) for a in given) else array)

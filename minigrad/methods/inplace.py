@@ -11,6 +11,7 @@ from minigrad.arguments import plain, requires_grad
 from minigrad.engine import FREED, name_of
 from minigrad.recording import RECORDING
 from minigrad.tensor import Tensor, apply
+from minigrad.views import write
 
 
 def change(tensor, fn, *others):
@@ -26,11 +27,11 @@ def change(tensor, fn, *others):
                                "recorded; wrap the update in `with mg.no_grad():`")
         raise RuntimeError("this in-place change would be needed by a gradient; write it out of place: h = h + x for "
                            "h.add_(x), np.where or np.stack for h[i] = x")
-    array = fn(tensor._array, *(plain(other) for other in others))
-    if tensor._fn is None and tensor._saved:            # a slice: what it was sliced from changes with it
-        base, index = tensor._saved
-        change(base, lambda x, part: replaced(x, index, part), array)
-    tensor._rebind(array)
+    others = [plain(other) for other in others]
+    if tensor._fn is None and tensor._saved:            # a view: what it looks into changes with it
+        write(tensor, *tensor._saved, lambda array: fn(array, *others))
+    else:
+        tensor._rebind(fn(tensor._array, *others))
     return tensor
 
 
@@ -67,7 +68,7 @@ def zero_(self):
 
 def fill_(self, value):
     """Rebind the tensor to one value everywhere."""
-    return change(self, lambda x: np.full_like(x, float(value)))
+    return change(self, lambda x, value: np.broadcast_to(np.asarray(value, x.dtype), x.shape), value)
 
 
 def clamp_(self, min=None, max=None):
