@@ -25,9 +25,12 @@ def constant(arg, fn):
     ``float``) would turn a float32 tensor into float64.
     """
     if isinstance(arg, (np.generic, ndarray)):
+        if isinstance(arg, np.ma.MaskedArray):
+            raise TypeError(f"{name_of(fn)} of a tensor and a masked array: the mask would be lost; fill it, "
+                            f"a.filled(value), or choose with np.where")
         if arg.dtype.kind not in "fiub":
             raise TypeError(f"{name_of(fn)} of a tensor and dtype {arg.dtype}: tensors hold real numbers")
-        return arg.item() if arg.ndim == 0 else arg
+        return arg.item() if arg.ndim == 0 else np.asarray(arg)
     if isinstance(arg, list) or (isinstance(arg, tuple) and isinstance(fn, np.ufunc)):
         refuse_nested(fn, [arg])
         return constant(np.asarray(arg), fn)
@@ -35,8 +38,8 @@ def constant(arg, fn):
         return arg
     if hasattr(arg, "__array__"):
         return np.asarray(arg)
-    if isinstance(arg, (int, float)):
-        return arg
+    if isinstance(arg, (int, float)):           # of a subclass NumPy would not know that it is a plain number
+        return float(arg) if isinstance(arg, float) else int(arg)
     raise TypeError(f"{name_of(fn)} of a tensor and a {type(arg).__name__}: give a number, an array or a tensor")
 
 

@@ -2,7 +2,9 @@
 
 from minigrad.gradcheck import gradcheck
 from minigrad.gradient import grad as grad_of_one
+from minigrad.gradient import starting_cotangent
 from minigrad.missing import explain
+from minigrad.recording import enable_grad
 from minigrad.tensor import Tensor
 
 __all__ = ["grad", "gradcheck"]
@@ -33,10 +35,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     options = {"create_graph": create_graph, "retain_graph": retain_graph, "allow_unused": allow_unused}
     if len(outputs) == 1:
         return grad_of_one(outputs[0], inputs, cotangents[0], **options)
-    for y, v in zip(outputs, cotangents):
-        if v is None and y.size != 1:
-            raise RuntimeError(f"autograd.grad: an output of shape {y.shape} needs a cotangent in grad_outputs")
-    total = sum(y.sum() if v is None else (y * v).sum() for y, v in zip(outputs, cotangents))
+    # the sum of <output, cotangent>, whose gradient is the sum of theirs
+    with enable_grad():
+        total = sum((y * starting_cotangent(y, v, create_graph)).sum() for y, v in zip(outputs, cotangents))
     return grad_of_one(total, inputs, **options)
 
 

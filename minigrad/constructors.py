@@ -28,17 +28,20 @@ def made(array, dtype, requires_grad, device=None):
     return Tensor(array, requires_grad=True) if requires_grad else result(array)
 
 
-def filled(value, doc):
+def filled(value, name, doc):
     """Return the constructor of tensors that hold one value."""
-    def constructor(*size, dtype=float, requires_grad=False, device=None):
-        return made(np.full(sizes(size), value, dtype), dtype, requires_grad, device)
+    def constructor(*sides, size=None, dtype=None, requires_grad=False, device=None):
+        dtype = float if dtype is None else dtype
+        shape = sizes(sides) if size is None else size
+        return made(np.full(shape, value, dtype), dtype, requires_grad, device)
+    constructor.__name__ = constructor.__qualname__ = name
     constructor.__doc__ = doc + "; ``(2, 3)`` as one argument or two."
     return constructor
 
 
-zeros = filled(0, "Return zeros of a shape")
-ones = filled(1, "Return ones of a shape")
-empty = filled(0, "Return a tensor of a shape, to be filled later: zeros, so that a program gives the same each time")
+zeros = filled(0, "zeros", "Return zeros of a shape")
+ones = filled(1, "ones", "Return ones of a shape")
+empty = filled(0, "empty", "Return a tensor of a shape, to be filled later (with zeros: the same each time)")
 
 
 def full(size, fill_value, dtype=None, requires_grad=False, device=None):
@@ -51,6 +54,7 @@ def like(constructor):
     def method(other, dtype=None, requires_grad=False, device=None):
         other = as_tensor(other)
         return constructor(*other.shape, dtype=dtype or other.dtype, requires_grad=requires_grad, device=device)
+    method.__name__ = method.__qualname__ = f"{constructor.__name__}_like"
     method.__doc__ = f"Return what {constructor.__name__} returns, in the shape and dtype of another tensor."
     return method
 
@@ -63,9 +67,11 @@ def full_like(other, fill_value, dtype=None, requires_grad=False, device=None):
 
 def drawn(draw, name, doc):
     """Return the constructor of random tensors."""
-    def constructor(*size, dtype=float, requires_grad=False, device=None, rng=None, generator=None):
-        return made(draw(chosen(generator if rng is None else rng), sizes(size)), dtype, requires_grad, device)
-    constructor.__name__, constructor.__doc__ = name, doc
+    def constructor(*sides, size=None, dtype=None, requires_grad=False, device=None, rng=None, generator=None):
+        array = draw(chosen(generator if rng is None else rng), sizes(sides) if size is None else size)
+        return made(array, float if dtype is None else dtype, requires_grad, device)
+    constructor.__name__ = constructor.__qualname__ = name
+    constructor.__doc__ = doc
     return constructor
 
 
@@ -104,24 +110,25 @@ def multinomial(weights, num_samples, replacement=False, rng=None, generator=Non
     return result(np.array(rows[0] if weights.ndim == 1 else rows))
 
 
-def arange(*limits, dtype=None, requires_grad=False, device=None):
+def arange(*limits, start=0, end=None, step=1, dtype=None, requires_grad=False, device=None):
     """Return ``arange(end)``, ``arange(start, end)`` or ``arange(start, end, step)``; whole for whole limits."""
+    limits = limits if end is None else (limits[0] if limits else start, end, step)
     return made(np.arange(*limits), dtype, requires_grad, device)
 
 
-def linspace(start, end, steps, dtype=float, requires_grad=False, device=None):
+def linspace(start, end, steps, dtype=None, requires_grad=False, device=None):
     """Return ``steps`` numbers evenly from ``start`` to ``end``, both included."""
-    return made(np.linspace(start, end, steps), dtype, requires_grad, device)
+    return made(np.linspace(start, end, steps), dtype or float, requires_grad, device)
 
 
-def logspace(start, end, steps, base=10.0, dtype=float, requires_grad=False, device=None):
+def logspace(start, end, steps, base=10.0, dtype=None, requires_grad=False, device=None):
     """Return ``steps`` powers of ``base`` with exponents evenly from ``start`` to ``end``."""
-    return made(np.logspace(start, end, steps, base=base), dtype, requires_grad, device)
+    return made(np.logspace(start, end, steps, base=base), dtype or float, requires_grad, device)
 
 
-def eye(n, m=None, dtype=float, requires_grad=False, device=None):
+def eye(n, m=None, dtype=None, requires_grad=False, device=None):
     """Return the unit matrix."""
-    return made(np.eye(n, m), dtype, requires_grad, device)
+    return made(np.eye(n, m), dtype or float, requires_grad, device)
 
 
 def tensor(data, dtype=None, requires_grad=False, device=None):
@@ -137,9 +144,6 @@ def as_tensor_of(data, dtype=None, device=None):
         only_cpu(device)
     return as_tensor(data) if dtype is None else as_tensor(data).astype(dtype)
 
-
-for _name, _fn in (("zeros", zeros), ("ones", ones), ("empty", empty)):
-    _fn.__name__ = _name
 
 CONSTRUCTORS = {
     "tensor": tensor,

@@ -74,14 +74,21 @@ class Rule:
 
 
 def accepted_arguments(rule):
-    """Return how many arguments a rule takes by position, and the names it takes by keyword (None: any)."""
-    code = getattr(rule, "__code__", None)
-    if code is None:                    # no rule, or no plain function
+    """Return how many arguments a rule takes beside g and y by position, and which by keyword (None: any)."""
+    if rule is None:
         return sys.maxsize, None
-    plain, only = code.co_argcount, code.co_kwonlyargcount
-    return (sys.maxsize if code.co_flags & inspect.CO_VARARGS else plain - 2,       # less g and y
-            None if code.co_flags & inspect.CO_VARKEYWORDS
-            else frozenset(code.co_varnames[code.co_posonlyargcount:plain + only]))
+    code = getattr(rule, "__code__", None)
+    if code is None or inspect.ismethod(rule):
+        rule = inspect.signature(rule)
+        kinds = {name: p.kind for name, p in rule.parameters.items()}
+        plain = [n for n, k in kinds.items() if k in (inspect._POSITIONAL_ONLY, inspect._POSITIONAL_OR_KEYWORD)]
+        many, other = (k in kinds.values() for k in (inspect._VAR_POSITIONAL, inspect._VAR_KEYWORD))
+        names = [*plain[2:], *(n for n, k in kinds.items() if k == inspect._KEYWORD_ONLY)]
+    else:                               # read off, as the table asks for hundreds when it is imported
+        plain = code.co_varnames[:code.co_argcount]
+        many, other = code.co_flags & inspect.CO_VARARGS, code.co_flags & inspect.CO_VARKEYWORDS
+        names = code.co_varnames[2:code.co_argcount + code.co_kwonlyargcount]
+    return sys.maxsize if many else len(plain) - 2, None if other else frozenset(names)
 
 
 RULES = {}
@@ -139,7 +146,9 @@ def defconstant(*fns):
 
 def respell(fn, stand_in):
     """Let a NumPy function, called with tensors, run as ``stand_in`` with the same arguments."""
-    SPELLINGS[fn] = stand_in, accepted_arguments(stand_in)[1]
+    code = stand_in.__code__
+    known = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+    SPELLINGS[fn] = stand_in, None if code.co_flags & inspect.CO_VARKEYWORDS else frozenset(known)
 
 
 def primitive(fn):
@@ -310,9 +319,9 @@ def visit(roots, ends=frozenset()):
         if node._fn is FREED and node._number not in ends:
             raise RuntimeError(
                 "backward through a graph that has been freed: an earlier backward() gave back the arrays it had "
-                "saved. If you mean to go through the same graph twice, call the first with "
-                "backward(retain_graph=True). If this tensor was carried over from an earlier step (a hidden state, "
-                "say), cut it off there with h = h.detach().")
+                "saved, or a part of them if an error interrupted it. If you mean to go through the same graph twice, "
+                "call the first with backward(retain_graph=True). If this tensor was carried over from an earlier "
+                "step (a hidden state, say), cut it off there with h = h.detach().")
         found[node._number] = node
         for parent in node._parents:
             if parent is not None and parent._number >= oldest and parent._number not in found:

@@ -1,7 +1,7 @@
 """The functions of ``import minigrad as mg``: one for every method, and those that take several tensors.
 
-``mg.f(x, ...)`` is ``x.f(...)``, for arrays as well: these become tensors.  A function of each element that NumPy has
-under the same name is NumPy's own: ``mg.tanh is np.tanh``.
+``mg.f(x, ...)`` is ``x.f(...)``, for arrays as well: these become tensors.  Functions of one array, element by element,
+that NumPy has under the same name are NumPy's own: ``mg.tanh is np.tanh``.
 """
 
 import numpy as np
@@ -19,6 +19,20 @@ def from_method(name):
 
     def function(x, *args, **kwargs):
         return method(as_tensor(x), *args, **kwargs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = method.__doc__
+    return function
+
+
+def of_two(name):
+    """Return the function of a method that takes another operand: either of the two may be a number."""
+    method = METHODS[name]
+
+    def function(a, b, *args, **kwargs):
+        if isinstance(a, (int, float)) and isinstance(b, Tensor):       # a number has no say in the dtype
+            a = np.asarray(a, b.dtype if b.dtype.kind == "f" else None)
+        return method(as_tensor(a), b, *args, **kwargs)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = method.__doc__
@@ -49,21 +63,6 @@ def einsum(subscripts, *tensors):
 def tensordot(a, b, dims=2):
     """Return products summed over the last ``dims`` axes of a and the first of b, or over the axes in two lists."""
     return np.tensordot(as_tensor(a), as_tensor(b), dims)
-
-
-def logaddexp(a, b):
-    """Return log(exp(a) + exp(b)) without overflow."""
-    return np.logaddexp(as_tensor(a), b)
-
-
-def atan2(a, b):
-    """Return the angle of the point (b, a)."""
-    return np.arctan2(as_tensor(a), b)
-
-
-def hypot(a, b):
-    """Return sqrt(a^2 + b^2) without overflow."""
-    return np.hypot(as_tensor(a), b)
 
 
 def diff(x, n=1, dim=-1):
@@ -111,17 +110,22 @@ class cuda:
 
 
 NOT_FUNCTIONS = frozenset(
-    "astype bool contiguous cpu dim double expand expand_as float gather half int item long ndimension nelement numpy "
-    "requires_grad_ reshape_as to tolist type view view_as".split())
+    "astype bool contiguous cpu dim double expand expand_as float half int item long ndimension nelement new_empty "
+    "new_full new_ones new_tensor new_zeros numpy reshape_as to tolist type view view_as where".split())
 """Methods that are no functions of the top level: conversions, whose names there are dtypes, and views."""
+
+OF_TWO = ("mul", "multiply", "div", "divide", "true_divide", "add", "sub", "subtract", "pow", "maximum", "minimum",
+          "remainder", "fmod", "atan2", "arctan2", "hypot", "logaddexp", "floor_divide", "fmax", "fmin", "outer", "eq",
+          "ne", "lt", "le", "gt", "ge")
 
 FUNCTIONS = {
     **{name: from_method(name) for name, method in METHODS.items()
        if name not in NOT_FUNCTIONS and not name.endswith("_") and not name.startswith("__")},
-    # what NumPy has under the same name is NumPy's own function: it hands tensors over by itself
-    **{name: getattr(np, name) for name, method in METHODS.items() if isinstance(getattr(np, name, None), np.ufunc)},
-    "gather": from_method("gather"), "cat": cat, "concat": cat, "concatenate": cat, "stack": stack, "where": where,
-    "einsum": einsum, "tensordot": tensordot, "logaddexp": logaddexp, "atan2": atan2, "arctan2": atan2, "hypot": hypot,
-    "diff": diff, "hstack": hstack, "vstack": vstack, "meshgrid": meshgrid, "is_tensor": is_tensor, "numel": numel,
-    "device": device, "cuda": cuda,
+    **{name: of_two(name) for name in OF_TWO},
+    # a function of each element that NumPy has under the same name is NumPy's own: it hands tensors over by itself
+    **{name: getattr(np, name) for name in METHODS
+       if isinstance(getattr(np, name, None), np.ufunc) and getattr(np, name).nin == 1 and name != "reciprocal"},
+    "cat": cat, "concat": cat, "concatenate": cat, "stack": stack, "where": where, "einsum": einsum,
+    "tensordot": tensordot, "diff": diff, "hstack": hstack, "vstack": vstack, "meshgrid": meshgrid,
+    "is_tensor": is_tensor, "numel": numel, "device": device, "cuda": cuda,
 }

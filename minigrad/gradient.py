@@ -68,7 +68,11 @@ def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_u
     out = []
     for x in wanted:
         g, owned = found.get(x._number, (None, False))
-        out.append(g if g is None or isinstance(g, Tensor) else result(np.asarray(g) if owned else np.array(g)))
+        if isinstance(g, Tensor):               # a rule may hand one cotangent to two arguments
+            g = g if not any(g is other for other in out) else np.positive(g)
+        elif g is not None:
+            g = result(np.asarray(g) if owned else np.array(g))
+        out.append(g)
     return out[0] if single else tuple(out)
 
 
@@ -175,7 +179,7 @@ def fire_hooks(self, g):
         if not on_tape:
             g = array if array.dtype == self.dtype else array.astype(self.dtype)
         else:
-            g = replaced if isinstance(replaced, Tensor) else result(array.astype(self.dtype))
+            g = (replaced if isinstance(replaced, Tensor) else result(array)).astype(self.dtype)
     return g
 
 

@@ -22,6 +22,10 @@ class no_grad:
 
     _mode = False
 
+    def __new__(cls, fn=None):
+        self = super().__new__(cls)
+        return self if fn is None else self(fn)         # @mg.no_grad and @mg.no_grad() are both decorators
+
     def __call__(self, fn):
         if inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):
             raise TypeError(f"{type(self).__name__} as a decorator of {fn.__name__} would have no effect when its body "

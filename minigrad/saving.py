@@ -15,7 +15,6 @@ import math
 import os
 import struct
 import zipfile
-import zlib
 from collections import OrderedDict
 
 import numpy as np
@@ -27,6 +26,8 @@ VERSION = 1
 MARK = "minigrad"
 DEEPEST = 100
 """So many dicts, lists and tuples may stand in one another; more is surely a mistake."""
+
+OPEN = "; give the name of the file, 'model.pt', and let it be opened here"
 
 KINDS = "biufcSUmM"
 """The kinds of dtype that are saved; objects would need pickle."""
@@ -49,7 +50,8 @@ def save(obj, path):
         obj: None, bool, int, float, str, NumPy arrays, numbers and dtypes, tensors, and dicts (with keys that are str
             or int), lists and tuples of these.  A Parameter, or the result of an operation, comes back as a plain
             tensor that requires a gradient, an OrderedDict as a dict; ``.grad`` is not saved.
-        path: where; no suffix is added.  The folder must exist.
+        path: where; no suffix is added.  The folder must exist.  Through a symbolic link the file it points to is
+            written.
 
     Raises:
         TypeError: for anything else, naming it and its place, ``obj['net'][3]``; nothing is written then.
@@ -66,11 +68,11 @@ def save(obj, path):
     """
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"save(obj, path): the path comes second and is a string or a Path, not a "
-                        f"{type(path).__name__}")
+                        f"{type(path).__name__}{OPEN if hasattr(path, 'write') else ''}")
     arrays = []
     text = json.dumps({"version": VERSION, "obj": encode(obj, "obj", arrays, ())}, allow_nan=False)
     arrays = {MARK: np.frombuffer(text.encode(), np.uint8), **{str(i): array for i, array in enumerate(arrays)}}
-    with whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with whole(os.path.realpath(path), "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             # A ZipInfo made by hand has a fixed date.
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as part:
@@ -122,7 +124,7 @@ def encode(obj, place, arrays, inside):
 
 def put(array, place, arrays):
     """Append an array to those to be written, and return its number."""
-    if array.dtype.kind not in KINDS:
+    if array.dtype.kind not in KINDS or not array.dtype.itemsize:
         raise TypeError(f"{place} is an array of dtype {array.dtype}, which cannot be saved; convert it to numbers or "
                         f"strings")
     arrays.append(array)
@@ -133,6 +135,8 @@ def cure(obj):
     """Return what to do about an object that cannot be saved."""
     if hasattr(obj, "state_dict"):
         return ": save its state_dict()"
+    if isinstance(obj, np.ma.MaskedArray):
+        return " as it is: save np.asarray(a.data) and np.ma.getmaskarray(a), or a.filled(value)"
     for kinds, way in ((dict, "dict"), ((list, set, frozenset, range), "list"), (tuple, "tuple"), (str, "str"),
                        (float, "float"), (int, "int"), (np.ndarray, "np.asarray")):
         if isinstance(obj, kinds):
@@ -152,11 +156,22 @@ def load(path, map_location=None, *, weights_only=True):
 
     Raises:
         FileNotFoundError, OSError: if the file cannot be read.
-        LoadError: a ValueError that names the file, if it is torn, damaged, or of another make.
+        LoadError: a ValueError that names the file, if it is torn, damaged, or of another make.  The memory used is in
+            proportion to the file's size: a part that is compressed, or claims to be larger, is refused unread.
         ValueError: for another ``map_location``.
+
+    Example:
+        >>> import tempfile, os
+        >>> import numpy as np
+        >>> import minigrad as mg
+        >>> path = os.path.join(tempfile.mkdtemp(), "run.pt")
+        >>> mg.save({"epoch": 3, "order": np.arange(3, dtype=np.int8), "best": (0.25, None)}, path)
+        >>> mg.load(path)
+        {'epoch': 3, 'order': array([0, 1, 2], dtype=int8), 'best': (0.25, None)}
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"load(path): the path is a string or a Path, not a {type(path).__name__}")
+        raise TypeError(f"load(path): the path is a string or a Path, not a {type(path).__name__}"
+                        f"{OPEN if hasattr(path, 'read') else ''}")
     if map_location is not None and str(map_location) != "cpu":
         raise ValueError(f"map_location = {map_location!r}: there is only the CPU; None or 'cpu'")
     if not isinstance(weights_only, bool):
@@ -166,24 +181,51 @@ def load(path, map_location=None, *, weights_only=True):
         try:
             archive = zipfile.ZipFile(file)
         except Exception as error:
-            raise LoadError(f"{path} was not written by mg.save, or is cut short: {error}") from None
+            raise LoadError(f"{path} was not written by mg.save, or is cut short: {said(error)}") from None
+        if f"{MARK}.npy" not in archive.namelist():
+            raise LoadError(f"{path} was not written by mg.save; if it is an npz file of arrays, np.load reads it")
         try:
-            parts = {name: archive.read(name) for name in archive.namelist()}
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError, OSError,
-                struct.error, OverflowError, MemoryError) as error:
-            raise LoadError(f"{path} is damaged: {error}") from None
-    if f"{MARK}.npy" not in parts:
-        raise LoadError(f"{path} was not written by mg.save; if it is an npz file of arrays, np.load reads it")
-    try:
-        head = json.loads(array_of(parts.pop(f"{MARK}.npy")).tobytes())
-        if head["version"] != VERSION:
-            raise ValueError(f"it is of version {head['version']}, this minigrad reads version {VERSION}")
-        arrays = {int(name.removesuffix(".npy")): array_of(raw) for name, raw in parts.items()}
-        return decode(head["obj"], arrays)
-    except RecursionError:
-        raise LoadError(f"{path} is damaged: nested too deep") from None
-    except Exception as error:
-        raise LoadError(f"{path} is damaged, or of another make: {error or type(error).__name__}") from None
+            parts = Parts(archive, os.fstat(file.fileno()).st_size)
+            head = json.loads(parts.take(MARK).tobytes())
+            if head["version"] != VERSION:
+                raise ValueError(f"it is of version {head['version']}, this minigrad reads version {VERSION}")
+            obj = decode(head["obj"], parts.take)
+            if parts.left:
+                raise ValueError(f"it holds {', '.join(sorted(parts.left)[:3])}, which nothing in it refers to")
+            return obj
+        except RecursionError:
+            raise LoadError(f"{path} is damaged: nested too deep") from None
+        except Exception as error:
+            raise LoadError(f"{path} is damaged, or of another make: {said(error)}") from None
+
+
+def said(error):
+    """Return what an exception says, or its kind where it says nothing to a reader."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__} {text}".rstrip() if not text or isinstance(error, KeyError) else text
+
+
+class Parts:
+    """The arrays in a file, read one at a time and each once, so that a small file cannot ask for much memory."""
+
+    def __init__(self, archive, size):
+        entries = archive.infolist()
+        self.archive, self.left = archive, {entry.filename: entry for entry in entries}
+        if len(self.left) < len(entries):
+            raise ValueError("it holds two parts of one name")
+        for entry in entries:
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+                raise ValueError(f"{entry.filename} in it is compressed, and mg.save does not compress; np.load reads "
+                                 f"npz files of arrays")
+        if sum(entry.file_size for entry in entries) > size:
+            raise ValueError(f"its parts claim to be larger than it is, {size} bytes")
+
+    def take(self, name):
+        """Return the array of this name or number."""
+        entry = self.left.pop(f"{name}.npy", None)
+        if entry is None:
+            raise ValueError(f"it refers to array {name!r}, which is not in it, or to it twice")
+        return array_of(self.archive.read(entry))
 
 
 def array_of(raw):
@@ -193,33 +235,33 @@ def array_of(raw):
     if version != (1, 0):
         raise ValueError(f"an array of npy version {version}")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if dtype.kind not in KINDS:
+    if dtype.kind not in KINDS or not dtype.itemsize:
         raise ValueError(f"an array of dtype {dtype}, which mg.save does not write and mg.load does not unpickle")
-    content = bytearray(raw[file.tell():])
+    content = bytearray(memoryview(raw)[file.tell():])
     if len(content) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"an array of shape {shape} and dtype {dtype} in {len(content)} bytes")
     return np.ndarray(shape, dtype, buffer=content, order="F" if fortran else "C")
 
 
-def decode(content, arrays):
-    """Return the object that :func:`encode` made into JSON."""
+def decode(content, take):
+    """Return the object that :func:`encode` made into JSON; ``take`` gives the array of a number."""
     if not isinstance(content, dict):
         if isinstance(content, list):
             raise ValueError("a list without a kind")
         return content
     (kind, inner), = content.items()
     if kind == "dict":
-        return {decode(key, arrays): decode(value, arrays) for key, value in inner}
+        return {decode(key, take): decode(value, take) for key, value in inner}
     if kind in ("list", "tuple"):
-        items = [decode(item, arrays) for item in inner]
+        items = [decode(item, take) for item in inner]
         return items if kind == "list" else tuple(items)
     if kind == "array":
-        return arrays[inner]
+        return take(inner)
     if kind == "scalar":
-        return arrays[inner][()]
+        return take(inner)[()]
     if kind == "tensor":
         number, requires_grad = inner
-        return Tensor(arrays[number], requires_grad=requires_grad)
+        return Tensor(take(number), requires_grad=requires_grad)
     if kind == "dtype":
         return np.dtype(str(inner))
     if kind == "int":

@@ -199,6 +199,10 @@ class Tensor(Node):
     def __ge__(self, other): return apply(np.greater_equal, self, other)
     def __and__(self, other): return apply(np.bitwise_and, self, other)
     def __or__(self, other): return apply(np.bitwise_or, self, other)
+    def __xor__(self, other): return apply(np.bitwise_xor, self, other)
+    def __rand__(self, other): return apply(np.bitwise_and, other, self)
+    def __ror__(self, other): return apply(np.bitwise_or, other, self)
+    def __rxor__(self, other): return apply(np.bitwise_xor, other, self)
     def __invert__(self): return apply(np.invert, self)
     def __eq__(self, other): return apply(np.equal, self, other) if is_data(other) else NotImplemented
     def __ne__(self, other): return apply(np.not_equal, self, other) if is_data(other) else NotImplemented
@@ -253,9 +257,9 @@ class Tensor(Node):
         if self.requires_grad and being_stored():
             raise TypeError("array[i] = tensor would cut the tensor off from its graph silently; collect tensors in a "
                             "list and np.stack them, or store t.item()")
-        return float(self._array)
+        return float(self.item())
 
-    def __int__(self): return int(self._array)
+    def __int__(self): return int(self.item())
     def __index__(self): return self._array.__index__()
     def __bool__(self): return bool(self._array)
     def __format__(self, spec): return format(self.item() if spec and self.size == 1 else str(self), spec)

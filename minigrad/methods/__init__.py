@@ -16,7 +16,7 @@ METHODS = {name: method for page in (reduce, elementwise, shape, choosing, types
 
 for name, method in METHODS.items():
     if method.__name__ == "method":
-        method.__name__ = name
+        method.__name__, method.__qualname__ = name, f"Tensor.{name}"
     setattr(Tensor, name, method)
 
 Tensor.T = property(lambda self: apply(np.transpose, self), doc="The axes reversed.")

@@ -8,6 +8,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from minigrad import ops
 from minigrad.methods.common import along, as_tensor, call
 from minigrad.tensor import Tensor, result
 
@@ -47,17 +48,18 @@ def arg(fn):
     return method
 
 
-def argsort(self, dim=-1, descending=False, stable=True):
+def argsort(self, dim=-1, descending=False, stable=True, *, axis=None):
     """Return the indices that sort an axis; equal elements keep their order."""
-    values = self._array
+    values, dim = self._array, dim if axis is None else axis
     if not descending:
         return result(np.argsort(values, axis=dim, kind="stable"))
     backwards = np.argsort(np.flip(values, dim), axis=dim, kind="stable")   # turned twice: equals keep their order
     return result(np.flip(values.shape[dim] - 1 - backwards, dim))
 
 
-def sort(self, dim=-1, descending=False, stable=True):
+def sort(self, dim=-1, descending=False, stable=True, *, axis=None):
     """Return (values, indices) sorted along an axis, as PyTorch does; ``np.sort(t)`` returns the values alone."""
+    dim = dim if axis is None else axis
     return pick(self, argsort(self, dim, descending)._array, dim)
 
 
@@ -71,11 +73,18 @@ def topk(self, k, dim=-1, largest=True, sorted=True):
 
 
 def median(self, dim=None, keepdim=False, *, axis=None, keepdims=False):
-    """Return the median: NumPy's, the mean of the two in the middle of an even number; PyTorch's takes the lower."""
-    if dim is not None:
-        raise TypeError("median(dim=...) is PyTorch's, which takes the lower of two in the middle; say "
-                        "median(axis=...) for NumPy's, their mean, or sort(dim) and pick")
-    return call(np.median, self, axis=axis, keepdims=keepdims or keepdim)
+    """Return the median: PyTorch's, which takes the lower of two in the middle, with indices if a ``dim`` is given.
+
+    ``median(axis=...)`` and ``np.median(t)`` are NumPy's: the mean of the two.
+    """
+    if axis is not None or keepdims:
+        return call(np.median, self, axis=axis, keepdims=keepdims)
+    if dim is None:
+        flat = self.reshape(-1)
+        return flat.sort()[0][(flat.numel() - 1) // 2]
+    middle = (self.shape[dim] - 1) // 2
+    found = pick(self, np.take(argsort(self, dim)._array, [middle], axis=dim), dim)
+    return found if keepdim else Found(*(np.squeeze(part, dim) for part in found))
 
 
 def gather(self, dim, index):
@@ -90,6 +99,48 @@ def gather(self, dim, index):
                          f"{dim}")
     cut = tuple(slice(None) if i == dim else slice(n) for i, n in enumerate(index.shape))
     return np.take_along_axis(self[cut], index, dim)
+
+
+def places(self, dim, index):
+    """Return the index of the elements at ``index`` along an axis, as gather and scatter count them."""
+    dim = range(self.ndim)[dim]
+    index = as_tensor(index)._array
+    return tuple(index if k == dim else np.arange(n).reshape([n if j == k else 1 for j in range(index.ndim)])
+                 for k, n in enumerate(index.shape))
+
+
+def scatter(self, dim, index, src):
+    """Return the tensor with elements at ``index`` along an axis replaced, by a number or the elements of ``src``."""
+    where = places(self, dim, index)
+    mask = np.zeros(self.shape, bool)
+    mask[where] = True
+    if not isinstance(src, (int, float)):
+        src = call(ops.scatter, as_tensor(src)[tuple(map(slice, as_tensor(index).shape))], where,
+                   self.shape)
+    return np.where(mask, src, self)
+
+
+def scatter_add(self, dim, index, src):
+    """Return the tensor with the elements of ``src`` added at ``index`` along an axis; repeated indices add up."""
+    src = as_tensor(src)[tuple(map(slice, as_tensor(index).shape))]
+    return self + call(ops.scatter, src, places(self, dim, index), self.shape)
+
+
+def index_add(self, dim, index, source):
+    """Return the tensor with the slices of ``source`` added at ``index`` along an axis."""
+    where = (*(slice(None),) * (dim % self.ndim), as_tensor(index)._array)
+    return self + call(ops.scatter, as_tensor(source), where, self.shape)
+
+
+def unique(self, return_inverse=False, return_counts=False):
+    """Return the different elements in order; with them, where each element is among them, and how often it stands."""
+    found = np.unique(self._array, return_inverse=return_inverse, return_counts=return_counts)
+    return tuple(map(result, found)) if isinstance(found, tuple) else result(found)
+
+
+def bincount(self, minlength=0):
+    """Return how often each of 0, 1, 2, ... stands here."""
+    return result(np.bincount(self._array, minlength=minlength))
 
 
 def index_select(self, dim, index):
@@ -118,5 +169,6 @@ METHODS = {
     "max": extreme(np.max, np.argmax, np.maximum), "min": extreme(np.min, np.argmin, np.minimum),
     "argmax": arg(np.argmax), "argmin": arg(np.argmin), "argsort": argsort, "sort": sort, "topk": topk,
     "median": median, "gather": gather, "index_select": index_select, "masked_fill": masked_fill,
-    "masked_select": masked_select, "nonzero": nonzero,
+    "masked_select": masked_select, "nonzero": nonzero, "scatter": scatter, "scatter_add": scatter_add,
+    "index_add": index_add, "unique": unique, "bincount": bincount,
 }

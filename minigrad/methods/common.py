@@ -22,6 +22,11 @@ def as_tensor(x):
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
+def operand(x):
+    """Return ``x`` as a tensor; a Python number as it is, as it has no say in the dtype."""
+    return x if isinstance(x, (Tensor, int, float)) else Tensor(x)
+
+
 def unary(fn):
     """Return the method for a function of one tensor."""
     def method(self):

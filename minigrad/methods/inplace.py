@@ -9,8 +9,9 @@ import numpy as np
 from minigrad import ops, seeding
 from minigrad.arguments import plain, requires_grad
 from minigrad.engine import FREED, name_of
+from minigrad.methods import choosing
 from minigrad.recording import RECORDING
-from minigrad.tensor import Tensor, apply
+from minigrad.tensor import Tensor, apply, result
 from minigrad.views import write
 
 
@@ -121,6 +122,32 @@ def masked_fill_(self, mask, value):
     return change(self, lambda x, mask: np.where(mask, np.asarray(value, x.dtype), x), mask)
 
 
+def by(method):
+    """Return the method that rebinds a tensor to what a method of it returns."""
+    def in_place(self, *args, **kwargs):
+        return change(self, lambda x: method(result(x), *args, **kwargs)._array)
+    in_place.__doc__ = "In place: " + method.__doc__
+    return in_place
+
+
+def fill_diagonal_(self, value):
+    """Rebind the tensor to one with ``value`` on its diagonal."""
+    return change(self, lambda x: np.where(np.eye(*x.shape, dtype=bool), np.asarray(value, x.dtype), x))
+
+
+def random_(self, low=0, high=None, generator=None):
+    """Rebind the tensor to whole numbers from low ... high - 1; ``random_(high)`` starts from 0."""
+    low, high = (0, low) if high is None else (low, high)
+    rng = seeding.generator(generator)
+    return change(self, lambda x: rng.integers(low, high, x.shape).astype(x.dtype))
+
+
+def bernoulli_(self, p=0.5, generator=None):
+    """Rebind the tensor to 1 with probability p, else 0."""
+    rng = seeding.generator(generator)
+    return change(self, lambda x: (rng.random(x.shape) < p).astype(x.dtype))
+
+
 def normal_(self, mean=0.0, std=1.0, generator=None):
     """Rebind the tensor to normal numbers, from the default generator or the one given."""
     rng = seeding.generator(generator)
@@ -145,10 +172,16 @@ def detach_(self):
 METHODS = {
     "__iadd__": operator(np.add), "__isub__": operator(np.subtract),
     "__imul__": operator(np.multiply), "__itruediv__": operator(np.true_divide), "__setitem__": setitem,
+    "__ipow__": operator(np.power), "__ifloordiv__": operator(np.floor_divide), "__imod__": operator(np.remainder),
+    "__imatmul__": operator(np.matmul), "__iand__": operator(np.bitwise_and), "__ior__": operator(np.bitwise_or),
+    "__ixor__": operator(np.bitwise_xor),
     "add_": add_, "sub_": in_place(np.subtract), "mul_": in_place(np.multiply), "div_": in_place(np.true_divide),
     "pow_": in_place(np.power), "zero_": zero_, "fill_": fill_, "clamp_": clamp_, "clip_": clamp_, "copy_": copy_,
     "addcmul_": addcmul_, "addcdiv_": addcdiv_, "lerp_": lerp_, "masked_fill_": masked_fill_, "normal_": normal_,
     "uniform_": uniform_, "detach_": detach_, "neg_": unary(np.negative), "abs_": unary(np.absolute),
     "sqrt_": unary(np.sqrt), "exp_": unary(np.exp), "tanh_": unary(np.tanh), "relu_": unary(ops.relu),
-    "sigmoid_": unary(ops.sigmoid),
+    "sigmoid_": unary(ops.sigmoid), "log_": unary(np.log), "floor_": unary(np.floor), "ceil_": unary(np.ceil),
+    "round_": unary(np.rint), "square_": unary(np.square), "reciprocal_": unary(np.reciprocal), "sin_": unary(np.sin),
+    "fill_diagonal_": fill_diagonal_, "random_": random_, "bernoulli_": bernoulli_,
+    "scatter_": by(choosing.scatter), "scatter_add_": by(choosing.scatter_add), "index_add_": by(choosing.index_add),
 }

@@ -33,9 +33,9 @@ def sizes(given):
     return tuple(given[0]) if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
 
 
-def reshape(self, *shape):
+def reshape(self, *sides, shape=None):
     """Return the same elements in another shape; ``reshape(2, 3)`` or ``reshape((2, 3))``; one side may be -1."""
-    return apply(np.reshape, self, sizes(shape))
+    return apply(np.reshape, self, sizes(sides) if shape is None else tuple(shape))
 
 
 def reshape_as(self, other):
@@ -54,21 +54,22 @@ def flatten(self, start_dim=0, end_dim=-1):
     return self.reshape(*shape[:first], math.prod(shape[first:last + 1]), *shape[last + 1:])
 
 
-def transpose(self, *axes):
+def transpose(self, *axes, dim0=None, dim1=None):
     """Return the axes permuted, reversed by default; two axes alone are interchanged, as PyTorch does.
 
     ``t.transpose(2, 0, 1)`` and ``t.transpose((2, 0, 1))`` are NumPy's permutation, ``t.transpose(0, 1)`` is PyTorch's
     exchange.
     """
+    axes = (*axes, *(d for d in (dim0, dim1) if d is not None))
     if len(axes) == 2:
         return apply(np.swapaxes, self, *axes)
     axes = sizes(axes)
     return apply(np.transpose, self, None if axes in ((), (None,)) else axes)
 
 
-def permute(self, *dims):
+def permute(self, *order, dims=None):
     """Return the axes in another order."""
-    return apply(np.transpose, self, sizes(dims))
+    return apply(np.transpose, self, sizes(order) if dims is None else tuple(dims))
 
 
 def swapaxes(self, a, b):
@@ -110,9 +111,9 @@ def expand_as(self, other):
     return np.broadcast_to(self, other.shape)
 
 
-def flip(self, *dims, axis=None):
+def flip(self, *axes, dims=None, axis=None):
     """Return the elements in reverse along some axes."""
-    return np.flip(self, sizes(dims) or axis)
+    return np.flip(self, sizes(axes) or along(axis, dims))
 
 
 def roll(self, shifts, dims=None, *, axis=None):
@@ -120,9 +121,23 @@ def roll(self, shifts, dims=None, *, axis=None):
     return np.roll(self, shifts, along(axis, dims))
 
 
-def tile(self, *repeats):
+def tile(self, *repeats, dims=None):
     """Return the tensor repeated side by side, so many times along each axis."""
-    return np.tile(self, sizes(repeats))
+    return np.tile(self, sizes(repeats) if dims is None else tuple(dims))
+
+
+def repeat(self, *repeats, axis=None):
+    """Return the tensor side by side, so many times along each axis (PyTorch's; ``tile``).
+
+    With ``axis=`` it is NumPy's: every element, or slice along the axis, repeated in place.
+    """
+    if axis is not None:
+        return np.repeat(self, *repeats, axis)
+    repeats = sizes(repeats)
+    if len(repeats) < self.ndim:
+        raise ValueError(f"repeat: {repeats} for a tensor of shape {self.shape}; give one number per axis, the whole is "
+                         f"repeated, or np.repeat(t, n, axis) for elements one by one")
+    return np.tile(self, repeats)
 
 
 def repeat_interleave(self, repeats, dim=None):
@@ -130,9 +145,11 @@ def repeat_interleave(self, repeats, dim=None):
     return np.repeat(self, repeats, dim)
 
 
-def split(self, size, dim=0):
-    """Return stretches of ``size`` along an axis, the last may be shorter; or of the sizes in a list."""
-    length = self.shape[dim]
+def split(self, split_size_or_sections, dim=0):
+    """Return stretches of one size along an axis, the last may be shorter; or of the sizes in a list."""
+    size, length = split_size_or_sections, self.shape[dim]
+    if isinstance(size, int) and size < 1:
+        raise ValueError(f"split: a stretch of {size} elements; give a size of at least 1, or a list of sizes")
     parts = list(size) if isinstance(size, (list, tuple)) else [size] * -(-length // size)
     if isinstance(size, (list, tuple)) and sum(parts) != length:
         raise ValueError(f"split: the sizes {parts} add up to {sum(parts)}, but axis {dim} is {length} long")
@@ -159,6 +176,18 @@ def unbind(self, dim=0):
     return tuple(self[(*lead, i)] for i in range(self.shape[dim]))
 
 
+def narrow(self, dim, start, length):
+    """Return the stretch of ``length`` from ``start`` along an axis."""
+    if not 0 <= start <= start + length <= self.shape[dim]:
+        raise ValueError(f"narrow: {length} elements from {start} on axis {dim} of shape {self.shape}")
+    return self[(*(slice(None),) * (dim % self.ndim), slice(start, start + length))]
+
+
+def select(self, dim, index):
+    """Return the slice at an index along an axis."""
+    return self[(*(slice(None),) * (dim % self.ndim), index)]
+
+
 def moveaxis(self, source, destination):
     """Return the tensor with axes moved to other places."""
     return np.moveaxis(self, source, destination)
@@ -181,7 +210,9 @@ METHODS = {
     "reshape": reshape, "view": reshape, "reshape_as": reshape_as, "view_as": reshape_as, "flatten": flatten,
     "ravel": flatten, "transpose": transpose, "permute": permute, "swapaxes": swapaxes, "t": t, "squeeze": squeeze,
     "unsqueeze": unsqueeze, "expand": expand, "expand_as": expand_as, "flip": flip, "roll": roll, "tile": tile,
+    "repeat": repeat,
     "repeat_interleave": repeat_interleave, "split": split, "chunk": chunk, "unbind": unbind, "moveaxis": moveaxis,
-    "movedim": moveaxis, "tril": shaped(np.tril), "triu": shaped(np.triu), "diag": shaped(np.diag),
+    "movedim": moveaxis, "narrow": narrow, "select": select, "broadcast_to": expand, "tril": shaped(np.tril),
+    "triu": shaped(np.triu), "diag": shaped(np.diag),
     "diagonal": diagonal, "trace": unary(np.trace),
 }

@@ -26,12 +26,14 @@ def numpy(self):
 
 def astype(self, dtype):
     """Return the tensor in another dtype; the gradient comes back in this one, and through whole numbers none does."""
+    if np.dtype(dtype).kind not in "fiub":
+        raise TypeError(f"a tensor holds real numbers, not dtype {np.dtype(dtype)}; convert t.data instead")
     if np.dtype(dtype).kind != "f":
         return result(self._array.astype(dtype))
     return self if self.dtype == dtype else apply(ops.cast, self, str(np.dtype(dtype)))
 
 
-def to(self, *targets, dtype=None, device=None, **_):
+def to(self, *targets, dtype=None, device=None, non_blocking=False, copy=False):
     """Return the tensor in another dtype, or that of another tensor; "cpu" is the only device there is."""
     for target in (*targets, dtype, device):
         if isinstance(target, Tensor):
@@ -56,6 +58,20 @@ def as_dtype(dtype):
         return self.astype(dtype)
     method.__doc__ = f"Return the tensor as {dtype}."
     return method
+
+
+def new(constructor):
+    """Return the method that makes a tensor of this one's dtype."""
+    def method(self, *size, dtype=None, requires_grad=False, device=None):
+        array = constructor(*size).astype(dtype or self.dtype)
+        return Tensor(array, requires_grad=requires_grad)
+    method.__doc__ = "Return a new tensor of this one's dtype."
+    return method
+
+
+def shaped(value):
+    """Return a function of a shape, in one argument or several, to an array of one value."""
+    return lambda *size: np.full(size[0] if len(size) == 1 and not isinstance(size[0], int) else size, value)
 
 
 def clone(self):
@@ -85,7 +101,10 @@ def is_floating_point(self):
 
 METHODS = {
     "item": item, "tolist": tolist, "numpy": numpy, "astype": astype, "type": astype, "to": to, "clone": clone,
-    "contiguous": same, "cpu": same, "numel": numel, "nelement": numel, "dim": dim, "ndimension": dim,
+    "new_zeros": new(shaped(0.0)), "new_ones": new(shaped(1.0)), "new_empty": new(shaped(0.0)),
+    "new_full": new(np.full),
+    "new_tensor": new(np.array), "contiguous": same, "cpu": same, "numel": numel, "nelement": numel, "dim": dim,
+    "ndimension": dim,
     "is_floating_point": is_floating_point, "half": as_dtype("float16"), "float": as_dtype("float32"),
     "double": as_dtype("float64"), "int": as_dtype("int32"), "long": as_dtype("int64"), "bool": as_dtype("bool"),
 }
