@@ -21,7 +21,7 @@ from minigrad.arguments import (
 )
 from minigrad.engine import FREED, RULES, SPELLINGS, Node, name_of, next_number
 from minigrad.recording import RECORDING
-from minigrad.views import look_into, window
+from minigrad.views import look_into, window, write
 
 KEEP = object()
 """Stands in ``_grad`` of a result that was asked to keep its gradient and has none yet."""
@@ -101,7 +101,10 @@ class Tensor(Node):
 
     def _rebind(self, array):
         self._refuse_if_made()
-        self._array = self._fitting(np.asarray(array))
+        if self._saved:
+            write(self, lambda _: array)
+        else:
+            self._array = self._fitting(np.asarray(array))
 
     def _fitting(self, array):
         """Return an array that may take the place of this tensor's, or say why it may not."""
@@ -163,13 +166,15 @@ class Tensor(Node):
         if not requires_grad and self._fn is not None:
             raise RuntimeError("requires_grad can be switched off for leaves only; use t.detach()")
         self._requires_grad = bool(requires_grad)
+        if requires_grad and self._fn is None:
+            self._saved = ()                # a view that is trained goes its own way
         return self
 
     def detach(self):
         """Return a tensor with the same array, cut off from the tape; a leaf can be changed through it."""
         out = result(self._array)
         if self._fn is None:
-            out._saved = self._saved or (self, ())
+            out._saved = self, np.asarray
         return out
 
     # ------------------------------------------------------------- operators: one line each
@@ -321,7 +326,7 @@ def apply(fn, *args, **kwargs):
         data = np.asarray(data)
     if not tracked or rule.constant or not RECORDING.get():
         out = result(data)
-        if data.base is not None and isinstance(args[0], Tensor):
+        if isinstance(args[0], Tensor) and (data.base is not None or data is values[0]):
             look_into(out, args[0], lambda array: rule.forward(array, *values[1:], **kwargs))
         return out
     if len(parents) > rule.reach:

@@ -7,33 +7,41 @@ whichever view it came.  A view that somebody took before keeps showing the old 
 
 import numpy as np
 
+from minigrad.recording import RECORDING
+
 
 def look_into(out, base, step):
     """Remember that ``out``, a result off the tape, may be a view of ``base``: ``step`` applied to its array."""
     if np.may_share_memory(out._array, base._array):
-        root, steps = base._saved if base._fn is None and base._saved else (base, ())
-        out._saved = root, (*steps, step)
+        out._saved = base, step
 
 
-def write(tensor, root, steps, new_values):
-    """Give a view the values ``new_values(array)``, by way of its root.
+def write(tensor, new_values):
+    """Give a view the values ``new_values(array)``, by way of the tensor at its root.
 
     Raises:
         RuntimeError: if the root is the result of an operation on the tape, or cannot be written to in this way.
+        ValueError, TypeError: if the values do not fit; nothing has changed then.
     """
+    chain = [tensor]
+    while chain[-1]._fn is None and chain[-1]._saved:
+        chain.append(chain[-1]._saved[0])
+    root = chain.pop()
     root._refuse_if_made()
-    whole = root._array.copy(order="K")
-    view = whole
-    for step in steps:
-        view = step(view)
+    whole = view = root._array.copy(order="K")
+    views = []
+    for member in reversed(chain):
+        view = member._saved[1](view)
+        views.append(view)
     once = all(stride or n == 1 for stride, n in zip(view.strides, view.shape))
-    if not once or not np.may_share_memory(view, whole):
+    if not once or not np.may_share_memory(view, whole) or view.shape != tensor.shape:
         raise RuntimeError(f"several elements of this tensor of shape {tensor.shape} are one in memory, or it is no "
                            f"view any longer; write to the tensor it was made from, or to t.clone()")
     view.flags.writeable = True             # a diagonal is read-only to NumPy for reasons of its history
     view[...] = tensor._fitting(np.asarray(new_values(view)))
-    root._rebind(whole)
-    tensor._array = view
+    root._array = whole
+    for member, view in zip(reversed(chain), views):
+        member._array = view
 
 
 class Window(np.ndarray):
@@ -47,7 +55,7 @@ class Window(np.ndarray):
         >>> p = mg.tensor([1.0, 2.0], requires_grad=True)
         >>> p.data -= 0.5
         >>> p.data.clamp_(max=1.0)
-        tensor([0.5, 1. ])
+        array([0.5, 1. ])
         >>> p
         tensor([0.5, 1. ], requires_grad=True)
     """
@@ -61,36 +69,68 @@ class Window(np.ndarray):
     def __getitem__(self, index):
         return np.asarray(self)[index]
 
-    def __setitem__(self, index, value):
-        self._tensor()[index] = value
-
     def __getattr__(self, name):
         if self.owner is None or name.startswith("__"):
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}", name=name)
-        if name.endswith("_"):
-            return getattr(self._tensor(), name)
-        seen = self.owner.detach()
-        seen._array, seen._saved = np.asarray(self), ()     # the values seen here, whatever the tensor has become
-        return getattr(seen, name)
+        return self._changing(name) if name.endswith("_") else getattr(self._seen(), name)
 
     def __repr__(self):
         return repr(np.asarray(self))
 
-    def _tensor(self):
-        """Return the tensor, cut off from the tape, through which the array is changed."""
+    def _seen(self):
+        """Return a tensor of the values seen here, whatever the owner has become."""
+        seen = self.owner.detach()
+        seen._array, seen._saved = np.asarray(self), ()
+        return seen
+
+    def _changing(self, name):
+        """Return a method that changes the owner, off the tape."""
+        method = getattr(self.owner, name)
+
+        def change(*args, **kwargs):
+            self.owner._refuse_if_made()
+            token = RECORDING.set(False)
+            try:
+                method(*args, **kwargs)
+            finally:
+                RECORDING.reset(token)
+            return self.owner.data
+        return change
+
+    def __setitem__(self, index, value):
         if self.owner is None:
             raise ValueError("assignment destination is read-only")
-        self.owner._refuse_if_made()
-        return self.owner.detach()
+        self._changing("__setitem__")(index, value)
 
-    def __iadd__(self, other): return self._tensor().__iadd__(other).data
-    def __isub__(self, other): return self._tensor().__isub__(other).data
-    def __imul__(self, other): return self._tensor().__imul__(other).data
-    def __itruediv__(self, other): return self._tensor().__itruediv__(other).data
+    def __iadd__(self, other): return self._changing("__iadd__")(other)
+    def __isub__(self, other): return self._changing("__isub__")(other)
+    def __imul__(self, other): return self._changing("__imul__")(other)
+    def __itruediv__(self, other): return self._changing("__itruediv__")(other)
+
+    # Where arrays and PyTorch's tensors have one name for two things, PyTorch's words get PyTorch's answer.
+
+    def max(self, *args, **kwargs): return self._answer("max", args and args[0] is not None, args, kwargs)
+    def min(self, *args, **kwargs): return self._answer("min", args and args[0] is not None, args, kwargs)
+    def std(self, *args, **kwargs): return self._answer("std", not {"axis", "ddof"} & set(kwargs), args, kwargs)
+    def var(self, *args, **kwargs): return self._answer("var", not {"axis", "ddof"} & set(kwargs), args, kwargs)
+    def transpose(self, *args): return self._answer("transpose", len(args) == 2, args, {})
+    def repeat(self, *args, **kwargs): return self._answer("repeat", not kwargs, args, kwargs)
+    def view(self, *args): return self._answer("view", args and isinstance(args[0], int), args, {})
+
+    def _answer(self, name, pytorchs, args, kwargs):
+        """Ask the tensor where the words are PyTorch's, else the array."""
+        if self.owner is not None and (pytorchs or {"dim", "keepdim", "unbiased", "correction"} & set(kwargs)):
+            return getattr(self._seen(), name)(*args, **kwargs)
+        return getattr(np.asarray(self), name)(*args, **kwargs)
+
+    @property
+    def size(self):
+        """The number of elements; called, the shape, as PyTorch's."""
+        return np.ndarray.size.__get__(self) if self.owner is None else self.owner.size
 
 
 def window(tensor):
     """Return a tensor's array as a Window."""
-    array = tensor._locked().view(Window)
+    array = np.ndarray.view(tensor._locked(), Window)
     array.owner = tensor
     return array

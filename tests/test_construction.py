@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 from test_rules import CASES, leaves, weights
 
 import minigrad as mg
-from minigrad import ops
+from minigrad import nn, ops, optim
 from minigrad.engine import RULES, Node
 
 BROADCASTS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -503,6 +503,56 @@ def test_rule_5_writing_to_any_view_writes_to_the_tensor(view, write, expected):
         twin = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
         write(view(twin))
         assert twin.tolist() == expected
+
+
+MAKE_VIEW = [lambda t: t.view(3, 2), lambda t: t[0:2], lambda t: t.T, lambda t: t.squeeze(), lambda t: t.detach(),
+             lambda t: t.reshape(-1)[1:5]]
+CHANGE = [lambda w: w.data.sub_(1), lambda w: setattr(w, "data", w.data - 1), lambda w: w.detach().sub_(1),
+          lambda w: w.data.__isub__(1.0), lambda w: (nn.init.constant_(w, -1.0), None)[1], lambda w: w.sub_(1)]
+
+
+@pytest.mark.parametrize("make", MAKE_VIEW)
+@pytest.mark.parametrize("change", CHANGE)
+@pytest.mark.parametrize("trained", [False, True])
+def test_rule_5_a_view_is_changed_whatever_the_way(make, change, trained):
+    """Rule 5: every way to change a view changes it; one that is trained is a tensor of its own, and keeps steps."""
+    t = mg.zeros(2, 3)
+    w = make(t)
+    if trained:
+        w.requires_grad_()
+        opt = optim.SGD([w], lr=1.0)
+        (w * 2.0).sum().backward()
+        opt.step()
+        assert (w.data == -2).all()
+    start = w.data.copy()
+    with mg.no_grad():
+        change(w)
+    assert not (w.data == start).any() or change is CHANGE[4]
+    expected = np.full(w.shape, -1.0) if change is CHANGE[4] else start - 1
+    np.testing.assert_array_equal(w.data, expected)
+    assert (t.data == (0 if trained else -1)).sum() == (6 if trained else w.size)
+    with mg.no_grad():
+        w.clamp_(-10, 10)
+    np.testing.assert_array_equal(w.data, expected)
+
+
+def test_rule_5_pytorchs_words_for_data_get_pytorchs_answers():
+    """Rule 5: where arrays and PyTorch's tensors have one name for two things; NumPy's words get NumPy's answers."""
+    x = np.array([[3.0, 1.0, 2.0], [4.0, 6.0, 5.0]])
+    d = mg.tensor(x).data
+    assert d.max(1)[1].tolist() == [0, 1]
+    assert d.max(1, keepdim=True)[0].tolist() == [[3], [6]]
+    assert (d.max(), d.max(axis=1).tolist()) == (6, [3, 6])
+    assert (d.size, d.size(), d.size(0)) == (6, (2, 3), 2)
+    assert d.view(-1).tolist() == x.ravel().tolist()
+    assert d.transpose(0, 1).tolist() == d.T.tolist() == x.T.tolist()
+    assert d.repeat(1, 2).tolist() == np.tile(x, (1, 2)).tolist()
+    assert d.repeat(2, axis=0).tolist() == x.repeat(2, 0).tolist()
+    assert d.std().item() == x.std(ddof=1)
+    assert (d.std(axis=0) == x.std(0)).all()
+    assert np.std(d) == x.std()
+    assert (type(d + 1), type(d[0]), type(np.exp(d)), type(d.sum(axis=0))) == (np.ndarray,) * 4
+    assert isinstance(d.mean(), float)
 
 
 def test_rule_5_a_write_that_does_not_fit_changes_nothing():

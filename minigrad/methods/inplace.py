@@ -27,10 +27,11 @@ def change(tensor, fn, *others):
             raise RuntimeError("a leaf that requires a gradient cannot be changed in place while operations are "
                                "recorded; wrap the update in `with mg.no_grad():`")
         raise RuntimeError("this in-place change would be needed by a gradient; write it out of place: h = h + x for "
-                           "h.add_(x), np.where or np.stack for h[i] = x")
+                           "h.add_(x), np.where or np.stack([...]) for h[i] = x; where no gradient is meant to flow, "
+                           "work `with mg.no_grad():` or on t.detach().clone()")
     others = [plain(other) for other in others]
     if tensor._fn is None and tensor._saved:            # a view: what it looks into changes with it
-        write(tensor, *tensor._saved, lambda array: fn(array, *others))
+        write(tensor, lambda array: fn(array, *others))
     else:
         tensor._rebind(fn(tensor._array, *others))
     return tensor
