@@ -79,10 +79,10 @@ rand = drawn(lambda rng, size: rng.random(size), "rand", "Return numbers drawn u
 randn = drawn(lambda rng, size: rng.standard_normal(size), "randn", "Return standard normal numbers.")
 
 
-def normal(mean, std, size=None, rng=None, generator=None):
+def normal(mean=0.0, std=1.0, size=None, requires_grad=False, dtype=None, rng=None, generator=None):
     """Return normal numbers; ``mean`` and ``std`` are numbers with a ``size``, or arrays or tensors of one shape."""
     mean, std = (as_tensor(x)._array for x in (mean, std))
-    return result(np.asarray(chosen(generator if rng is None else rng).normal(mean, std, size)))
+    return made(chosen(generator if rng is None else rng).normal(mean, std, size), dtype, requires_grad)
 
 
 def randint(low, high=None, size=None, dtype=np.int64, requires_grad=False, device=None, rng=None, generator=None):
@@ -138,6 +138,23 @@ def tensor(data, dtype=None, requires_grad=False, device=None):
     return Tensor(data, dtype, requires_grad)
 
 
+def Generator(device=None):
+    """Return a generator of random numbers, NumPy's, for ``generator=``; ``manual_seed(n)`` makes it anew.
+
+    Example:
+        >>> import numpy as np, minigrad as mg
+        >>> g = mg.Generator().manual_seed(3)
+        >>> mg.rand(2, generator=g).equal(mg.rand(2, rng=np.random.default_rng(3)))
+        True
+    """
+    class Seeded(np.random.Generator):          # defined here: numpy.random takes 20 ms to import
+        def manual_seed(self, seed):
+            self.bit_generator.state = np.random.PCG64(seed).state
+            return self
+
+    return Seeded(np.random.PCG64(0))
+
+
 def as_tensor_of(data, dtype=None, device=None):
     """Return data as a tensor; a tensor of that dtype as it is."""
     if device is not None:
@@ -151,5 +168,5 @@ CONSTRUCTORS = {
     "empty_like": like(empty), "full_like": full_like, "rand_like": like(rand), "randn_like": like(randn),
     "rand": rand, "randn": randn, "normal": normal, "randint": randint, "randperm": randperm, "bernoulli": bernoulli,
     "multinomial": multinomial, "arange": arange, "linspace": linspace, "logspace": logspace, "eye": eye,
-    "as_tensor": as_tensor_of, "from_numpy": as_tensor_of,
+    "Generator": Generator, "as_tensor": as_tensor_of, "from_numpy": as_tensor_of,
 }

@@ -108,6 +108,17 @@ class cuda:
         """Return False: minigrad runs on the CPU."""
         return False
 
+    @staticmethod
+    def device_count():
+        """Return 0."""
+        return 0
+
+    @staticmethod
+    def manual_seed_all(seed):
+        """Seed nothing; ``mg.manual_seed`` seeds what there is."""
+
+    manual_seed = manual_seed_all
+
 
 NOT_FUNCTIONS = frozenset(
     "astype bool contiguous cpu dim double expand expand_as float half int item long ndimension nelement new_empty "

@@ -173,8 +173,12 @@ def describe(got, point, doubtful, eps, differences, order, place, rtol):
                          f"the function has the size {differences(np.zeros(got.shape))[2]}")
     for index in np.argwhere(doubtful):
         index = tuple(index.tolist())
-        made, change, _, _ = differences(one_step(got.shape, index, eps * max(1.0, abs(float(point[index])))))
-        expected = change / float(made[index])
+        far = abs(float(point[index]))
+        for scale in (max(far, 1.0), far):                                  # sqrt has no other side of 0
+            made, change, _, _ = differences(one_step(got.shape, index, eps * scale))
+            expected = change / float(made[index]) if made[index] else np.nan
+            if expected == expected:
+                break
         error = abs(got[index] - expected)
         if error > worst or error != error:
             worst = error

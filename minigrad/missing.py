@@ -1,5 +1,8 @@
 """What minigrad leaves out, and the nearest thing it has: the text of the error when a program asks for it."""
 
+import dis
+import sys
+
 OF_TENSORS = {
     "cuda": "minigrad runs on the CPU; leave it out",
     "is_cuda": "minigrad runs on the CPU; leave it out",
@@ -131,7 +134,6 @@ OF_MODULES = {
         "prune": "multiply the weight by a mask in forward",
     },
     "minigrad.autograd": {
-        "Function": "mark a function with @mg.primitive and give its gradient with mg.defvjp(fn, lambda g, y, x: ...)",
         "Variable": "a tensor is one: mg.tensor(data, requires_grad=True)",
         "set_detect_anomaly": "hooks.NonFinite(\"raise\") names the parameter whose gradient is not finite",
         "detect_anomaly": "hooks.NonFinite(\"raise\") names the parameter whose gradient is not finite",
@@ -185,5 +187,12 @@ def explain(module, names, later=None):
             return found
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
-        raise refusal(f"module {module!r}", name, names(), OF_MODULES.get(module, {}))
+        error = refusal(f"module {module!r}", name, names(), OF_MODULES.get(module, {}))
+        caller = sys._getframe(1)
+        if caller.f_code.co_code[caller.f_lasti] == IMPORT_FROM:    # Python would put a text of its own in its place
+            raise ImportError(str(error), name=module)
+        raise error
     return __getattr__
+
+
+IMPORT_FROM = dis.opmap["IMPORT_FROM"]

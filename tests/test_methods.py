@@ -370,7 +370,8 @@ REFUSED = [
     (lambda t: t.gather(1, mg.tensor([0])), ValueError, "as many axes"),
     (lambda t: mg.FloatTensor, AttributeError, "dtype=mg.float32"), (lambda t: mg.device("cuda:0"), ValueError, "CPU"),
     (lambda t: mg.nn.RMSNorm, AttributeError, "LayerNorm"), (lambda t: mg.optim.LBFGS, AttributeError, "SGD"),
-    (lambda t: mg.autograd.Function, AttributeError, "defvjp"), (lambda t: mg.zeroes, AttributeError, "'zeros'"),
+    (lambda t: mg.autograd.Variable, AttributeError, "requires_grad=True"),
+    (lambda t: mg.zeroes, AttributeError, "'zeros'"),
     (lambda t: mg.nn.Linaer, AttributeError, "'Linear'"), (lambda t: mg.set_default_dtype, AttributeError, "dtype="),
     (lambda t: mg.tensor(X).view(4, 2), ValueError, "reshape"),
 ]
@@ -380,6 +381,14 @@ REFUSED = [
 def test_what_is_left_out_or_wrong_is_refused_with_a_cure(f, error, match):
     with pytest.raises(error, match=match):
         f(mg.tensor(X, requires_grad=True))
+
+
+@pytest.mark.parametrize(("line", "match"), [
+    ("from minigrad.autograd import Variable", r"requires_grad=True"), ("from minigrad.optim import LBFGS", "Adam"),
+    ("from minigrad import FloatTensor", "dtype=mg.float32"), ("from minigrad.nn import Linaer", "'Linear'")])
+def test_an_import_line_is_refused_with_the_same_words(line, match):
+    with pytest.raises(ImportError, match=match):
+        exec(line)
 
 
 def test_what_is_not_there_is_not_there():

@@ -223,8 +223,9 @@ def test_a_function_with_a_gradient_of_its_own_is_two_lines():
     expected = wave((5, 3), 2) * (abs(x.data ** 2 - 1) <= 1) * 2 * x.data
     np.testing.assert_allclose(x.grad.data, expected, rtol=1e-14)
 
-    torch = pytest.importorskip("torch")
 
+def functions(torch):
+    """PyTorch's way to write them, with the library given."""
     class Binarise(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -236,9 +237,54 @@ def test_a_function_with_a_gradient_of_its_own_is_two_lines():
             x, = ctx.saved_tensors
             return g * (x.abs() <= 1)
 
-    t = torch.tensor(x.data.copy(), requires_grad=True)
-    (Binarise.apply(t * t - 1) * torch.tensor(wave((5, 3), 2))).sum().backward()
-    np.testing.assert_allclose(x.grad.data, t.grad.numpy(), rtol=1e-14)
+    class PowerOfProduct(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w, n):
+            y = (x @ w) ** n
+            ctx.n = n
+            ctx.save_for_backward(x, w, y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            x, w, y = ctx.saved_tensors
+            inner = g * ctx.n * y / (x @ w)
+            wanted = ctx.needs_input_grad
+            return (inner @ w.t() if wanted[0] else None), (x.t() @ inner if wanted[1] else None), None
+
+    x = torch.tensor(wave((4, 3), 1, 2.0), requires_grad=True)
+    w = torch.tensor(wave((3, 2), 2), requires_grad=True)
+    y = PowerOfProduct.apply(Binarise.apply(x * x - 1) + 0.1 * x, w, 3)
+    first = torch.autograd.grad((y * y).sum(), [x, w], create_graph=True)
+    second = torch.autograd.grad(sum((g * g).sum() for g in first), [x, w])
+    return [t.detach().numpy() for t in (y, *first, *second)]
+
+
+def test_pytorchs_function_classes_work_to_any_order():
+    import minigrad as mg
+    got = functions(mg)
+    x, w = wave((4, 3), 1, 2.0), wave((3, 2), 2)
+    np.testing.assert_allclose(got[0], ((np.sign(x * x - 1) + 0.1 * x) @ w) ** 3, rtol=1e-12)
+    for a, b in zip(got, functions(pytest.importorskip("torch")), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_a_function_class_that_is_wrong_says_what_is():
+    import minigrad as mg
+
+    class Pair(mg.autograd.Function):
+        forward = staticmethod(lambda ctx, x: (x, x))
+
+    class Short(mg.autograd.Function):
+        forward = staticmethod(lambda ctx, x, w: x * w)
+        backward = staticmethod(lambda ctx, g: g)
+
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"Pair.forward returned a tuple"):
+        Pair.apply(x)
+    with pytest.raises(ValueError, match=r"Short\.backward returned 1 gradients for 2"):
+        Short.apply(x, x).sum().backward()
+    assert not Short.apply(x.detach(), x.detach()).requires_grad
 
 
 if __name__ == "__main__":

@@ -135,8 +135,8 @@ def repeat(self, *repeats, axis=None):
         return np.repeat(self, *repeats, axis)
     repeats = sizes(repeats)
     if len(repeats) < self.ndim:
-        raise ValueError(f"repeat: {repeats} for a tensor of shape {self.shape}; give one number per axis for the whole "
-                         f"to be repeated, or say np.repeat(t, n, axis)")
+        raise ValueError(f"repeat: {repeats} for a tensor of shape {self.shape}; give one number per axis, "
+                         f"for the whole to be repeated, or say np.repeat(t, n, axis)")
     return np.tile(self, repeats)
 
 
