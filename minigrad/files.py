@@ -25,7 +25,7 @@ def whole(path, mode="w"):
         >>> path.read_text()
         'all of it'
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))         # through a link, the file it names
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     import tempfile  # 5 ms, for those who write

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.methods import METHODS
-from minigrad.methods.common import as_tensor, call
+from minigrad.methods.common import as_tensor, call, operand
 from minigrad.methods.types import only_cpu
 from minigrad.tensor import Tensor
 
@@ -41,12 +41,12 @@ def of_two(name):
 
 def cat(tensors, dim=0, *, axis=None):
     """Return tensors joined along an axis; ``np.concatenate``."""
-    return call(ops.concatenate, *map(as_tensor, tensors), axis=dim if axis is None else axis)
+    return call(ops.concatenate, *map(operand, tensors), axis=dim if axis is None else axis)
 
 
 def stack(tensors, dim=0, *, axis=None):
     """Return tensors stacked along a new axis; ``np.stack``."""
-    return call(ops.stack, *map(as_tensor, tensors), axis=dim if axis is None else axis)
+    return call(ops.stack, *map(operand, tensors), axis=dim if axis is None else axis)
 
 
 def where(condition, *choices):
@@ -72,12 +72,12 @@ def diff(x, n=1, dim=-1):
 
 def hstack(tensors):
     """Return tensors side by side."""
-    return np.hstack([as_tensor(t) for t in tensors])
+    return np.hstack([operand(t) for t in tensors])
 
 
 def vstack(tensors):
     """Return tensors one below the other."""
-    return np.vstack([as_tensor(t) for t in tensors])
+    return np.vstack([operand(t) for t in tensors])
 
 
 def meshgrid(*tensors, indexing="ij"):

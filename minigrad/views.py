@@ -85,6 +85,8 @@ class Window(np.ndarray):
 
     def _changing(self, name):
         """Return a method that changes the owner, off the tape."""
+        if self.owner is None:
+            return getattr(super(), name)
         method = getattr(self.owner, name)
 
         def change(*args, **kwargs):
@@ -98,9 +100,10 @@ class Window(np.ndarray):
         return change
 
     def __setitem__(self, index, value):
-        if self.owner is None:
-            raise ValueError("assignment destination is read-only")
-        self._changing("__setitem__")(index, value)
+        if self.owner is None:                          # an array made in the likeness of this one
+            super().__setitem__(index, value)
+        else:
+            self._changing("__setitem__")(index, value)
 
     def __iadd__(self, other): return self._changing("__iadd__")(other)
     def __isub__(self, other): return self._changing("__isub__")(other)

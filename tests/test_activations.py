@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from twins import check_live, needs_torch, properties, waves
+from twins import Ours, check_live, needs_torch, properties, waves
 
 import minigrad as mg
 from minigrad import nn
@@ -35,6 +35,10 @@ CASES = {
      [3.93963797199, 1.91405401747, 0.14568569368]),
     "hardtanh": (lambda s, x: s.F.hardtanh(x), [X], [6.99228707958, 0.214057210378, 0.0]),
     "Hardtanh": (lambda s, x: s.nn.Hardtanh(-0.5, 1.8)(x), [X], [8.22466560073, 0.412069459077, 0.0]),
+    "prelu": (lambda s, x, w: s.F.prelu(x, w), [X, np.array([0.3])],
+     [10.0718192396, 4.87205028502, 0.366934150723]),
+    "prelu channels": (lambda s, x, w: s.F.prelu(x, w), [CUBE, np.array([0.3, -0.2, 1.5])],
+     [21.1052204303, 5.29182530518, -1.85203068531]),
     "relu6": (lambda s, x: s.nn.ReLU6()(s.F.relu6(x)), [WIDE], [22.3920800861, 0.405948117558, 0.0]),
     "softmax": (lambda s, x: s.F.softmax(x, dim=1), [CUBE], [1.51022251767, 0.369076963516, -0.103514964024]),
     "softmax first": (lambda s, x: s.F.softmax(x, dim=0), [CUBE], [4.37451377454, 0.580321151801, -0.463573888581]),
@@ -51,6 +55,7 @@ CASES = {
 KINKS = {
     "relu": (lambda s, x: s.F.relu(x), [-1.0, 0.0, 1.0], [0, 0, 1], [0, 0, 1]),
     "leaky_relu": (lambda s, x: s.F.leaky_relu(x, 0.25), [-1.0, 0.0, 1.0], [-0.25, 0, 1], [0.25, 0.25, 1]),
+    "prelu": (lambda s, x: s.F.prelu(x, s.of([0.25])), [-1.0, 0.0, 1.0], [-0.25, 0, 1], [0.25, 0.25, 1]),
     "elu": (lambda s, x: s.F.elu(x, 0.5), [0.0, 1.0], [0, 1], [0.5, 1]),
     "hardtanh": (lambda s, x: s.F.hardtanh(x), [-1.0, 0.0, 1.0], [-1, 0, 1], [0, 1, 0]),
     "relu6": (lambda s, x: s.F.relu6(x), [0.0, 3.0, 6.0, 7.0], [0, 3, 6, 6], [0, 1, 0, 0]),
@@ -60,11 +65,8 @@ KINKS = {
 
 @pytest.mark.parametrize(("call", "points", "values", "slopes"), KINKS.values(), ids=KINKS)
 def test_kinks(call, points, values, slopes):
-    class Side:
-        F = F
-
     x = mg.tensor(points, requires_grad=True)
-    y = call(Side, x)
+    y = call(Ours(), x)
     np.testing.assert_array_equal(y.data, values)
     np.testing.assert_array_equal(mg.grad(y.sum(), x).data, slopes)
 
@@ -142,8 +144,8 @@ REFUSED = [
     (lambda: nn.Softplus(beta=-1.0), ValueError, "Softplus: beta = -1.0"),
     (lambda: F.hardtanh(mg.tensor([1.0]), 1.0, 1.0), ValueError, "max_val = 1.0.*min_val = 1.0"),
     (lambda: nn.Hardtanh(2.0, 1.0), ValueError, "max_val = 1.0.*min_val = 2.0"),
-    (lambda: F.softmax(mg.tensor([1, 2]), dim=0), TypeError, "softmax: x has dtype int64"),
-    (lambda: F.log_softmax([[1, 2]]), TypeError, "log_softmax: x has dtype int64"),
+    (lambda: F.softmax(mg.tensor([1, 2]), dim=0), TypeError, "softmax: input has dtype int64"),
+    (lambda: F.log_softmax([[1, 2]]), TypeError, "log_softmax: input has dtype int64"),
     (lambda: F.softmax(mg.tensor([1.0]), dim=1), np.exceptions.AxisError, "axis 1 is out of bounds"),
 ]
 
@@ -152,3 +154,18 @@ REFUSED = [
 def test_what_cannot_be_meant_is_refused(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_prelu_learns_its_slope():
+    layer = nn.PReLU()
+    x = mg.tensor([-2.0, 0.0, 3.0], requires_grad=True)
+    assert layer(x).tolist() == [-0.5, 0.0, 3.0]
+    layer(x).sum().backward()
+    assert layer.weight.grad.tolist() == [-2.0]
+    assert layer(np.array([np.inf])).tolist() == [np.inf]
+    assert repr(nn.PReLU(3, init=0.5)) == "PReLU(3)"
+    assert nn.PReLU(3, init=0.5).weight.tolist() == [0.5] * 3
+    for call, text in ((lambda: nn.PReLU(3)(np.ones((2, 4))), r"prelu: weight of shape \(3,\).*\(2, 4\)"),
+                       (lambda: F.prelu(np.ones(3), np.ones(3)), r"prelu: weight of shape \(3,\).*\(3,\)")):
+        with pytest.raises(ValueError, match=text):
+            call()

@@ -201,12 +201,12 @@ def test_the_smallest_demo_runs(tmp_path, capsys):
 # ------------------------------------------------------------------------------------ bad input
 
 TEXTS = {"empty": b"", "blank": b" \n \n", "binary": b"\x89PNG\r\n\0\0", "nul": b"some text \0 of no use",
-         "short": b"abcdef", "one": b"a" * 50, "latin": "Grüße und mehr".encode("latin-1")}
+         "short": b"abcde", "one": b"a" * 50, "latin": "Grüße und mehr".encode("latin-1")}
 BAD = [
     *[(["--text", f"{name}.txt"], f"{name}.txt") for name in ("missing", "empty", "binary", "nul", "latin")],
-    (["--text", "short.txt"], "6 characters"), (["--text", "one.txt"], "one character only"),
+    (["--text", "short.txt"], "5 characters"), (["--text", "one.txt"], "one character only"),
     (["--text", "."], "directory"), (["--text", "empty.txt/below"], "empty.txt/below"),
-    (["--text", "blank.txt"], "blank.txt"), (["--seq-len", "855"], "855"),
+    (["--text", "blank.txt"], "blank.txt"), (["--seq-len", "856"], "856"),
     *[([f"--{name}", value], f"--{name}") for name in ("steps", "seq-len", "hidden", "batch", "seeds", "threads")
       for value in ("0", "-3", "2.5", "1e3", "nan", "inf", "many", "")],
     *[([f"--{name}", value], f"--{name}") for name in ("clip", "lr")

@@ -8,6 +8,11 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 
+try:
+    import torch
+except ImportError:
+    torch = None
+
 
 def parts(count=3):
     return [nn.Linear(2, 2) for _ in range(count)]
@@ -55,6 +60,14 @@ def test_changing_like_a_list(make):
     del net[-2], expected[-2]
     del net[0:2], expected[0:2]
     assert list(net) == expected
+    same, more = net, parts(3)
+    net += more
+    expected += more
+    assert net is same
+    assert [net.pop(), net.pop(0)] == [expected.pop(), expected.pop(0)]
+    net[1:3] = expected[1:3] = parts(1)
+    net[::2] = expected[::2] = parts(len(expected[::2]))
+    assert list(net) == expected
     assert names(net) == [str(k) for k in range(len(expected))]
     assert [name for name, _ in net.named_parameters()][:2] == ["0.weight", "0.bias"]
 
@@ -66,6 +79,10 @@ CHANGES = [
     (lambda n: n.insert("x", nn.Tanh()), TypeError, "str"),
     (lambda n: n.__setitem__(0, np.tanh), TypeError, "place 0 is a ufunc, not"),
     (lambda n: n.__setitem__(3, nn.Tanh()), IndexError, "of 3 modules has no module 3"),
+    (lambda n: n.__setitem__(slice(1), [nn.Tanh(), abs]), TypeError, "module 1 is a builtin"),
+    (lambda n: n.__setitem__(slice(None, None, 2), [nn.Tanh()]), ValueError, "size 1 to extended slice of size 2"),
+    (lambda n: n.pop(3), IndexError, "of 3 modules has no module 3"),
+    (lambda n: n.__iadd__([3]), TypeError, "module 0 is a int"),
     (lambda n: n.__delitem__(7), IndexError, "has no module 7"),
 ]
 
@@ -122,7 +139,7 @@ def test_a_slice_keeps_the_names_and_can_grow():
     (lambda: nn.ModuleDict({"a": 3}), "'a' is a int"),
     (lambda: nn.Residual(np.tanh), "its module is a ufunc"),
     (nn.Residual, "give the module"),
-    (lambda: nn.Flatten(1.5), "float"),
+    (lambda: nn.Flatten(1.5), "start_dim = 1.5 is no whole number"),
 ])
 def test_what_is_no_module_is_refused(make, text):
     with pytest.raises(TypeError, match=text):
@@ -161,6 +178,56 @@ def test_module_dict_is_a_dict():
     with pytest.raises(TypeError, match="not a Module"):
         net["a"] = 3
     assert isinstance(net["a"], nn.Tanh)
+
+
+def test_a_parameter_list_is_a_list_of_parameters():
+    values = [nn.Parameter([1.0]), nn.Parameter([2.0, 3.0])]
+    net = nn.ParameterList(values)
+    assert list(net) == values
+    assert net.parameters() == values
+    assert list(net.state_dict()) == ["0", "1"]
+    net.append(mg.tensor([[4.0]]))                                  # becomes a parameter, as in PyTorch
+    assert isinstance(net[2], nn.Parameter)
+    net += [nn.Parameter([5.0])]
+    net[0] = nn.Parameter([6.0])
+    assert [p.tolist() for p in net[::2]] == [[6.0], [[4.0]]]
+    assert net.pop().tolist() == [5.0]
+    assert repr(net) == "ParameterList((1,), (2,), (1, 1))"
+    assert [name for name, _ in nn.Sequential(net).named_parameters()] == ["0.0", "0.1", "0.2"]
+    for change in (lambda: net.append(nn.Tanh()), lambda: net.append([1.0]), lambda: net.append(np.ones(2))):
+        with pytest.raises(TypeError, match=r"ParameterList: the parameter to append is a .*, not a Parameter"):
+            change()
+    with pytest.raises(IndexError, match="of 3 parameters has no parameter 3"):
+        net[3]
+    with pytest.raises(TypeError, match="only holds parameters"):
+        net(1.0)
+
+
+UNFLATTENED = [(1, (2, 3, 4)), (1, (2, -1, 4)), (-1, (24,)), (0, (5, 1)), (1, [4, 6])]
+
+
+@pytest.mark.parametrize(("dim", "sizes"), UNFLATTENED)
+def test_unflatten_splits_an_axis(dim, sizes):
+    x = mg.tensor(np.arange(120.0).reshape(5, 24), requires_grad=True)
+    y = nn.Unflatten(dim, sizes)(x)
+    np.testing.assert_array_equal(nn.Flatten(0)(y).data, x.data.ravel())
+    assert mg.gradcheck(nn.Unflatten(dim, sizes), x, order=2)
+    if torch is not None:
+        assert y.shape == tuple(torch.nn.Unflatten(dim, tuple(sizes))(torch.tensor(x.data)).shape)
+
+
+@pytest.mark.parametrize(("make", "error", "text"), [
+    (lambda: nn.Unflatten(1, (5, 5))(np.ones((5, 24))), ValueError, r"Unflatten.*\(5, 24\).*axis of 24.*\(5, 5\)"),
+    (lambda: nn.Unflatten(1, (5, -1))(np.ones((5, 24))), ValueError, r"axis of 24.*\(5, -1\)"),
+    (lambda: nn.Unflatten(2, (5, -1))(np.ones((5, 24))), ValueError, r"\(5, 24\) has no axis 2"),
+    (lambda: nn.Unflatten(1, (-1, -1)), ValueError, "one of them -1"),
+    (lambda: nn.Unflatten(1, (-2, 3)), ValueError, "at least 0"),
+    (lambda: nn.Unflatten(1, 3), TypeError, "a tuple of whole numbers, not 3"),
+    (lambda: nn.Unflatten("channels", (3,)), TypeError, "dim = 'channels' is no whole number"),
+])
+def test_what_cannot_be_unflattened(make, error, text):
+    with pytest.raises(error, match=text):
+        make()
 
 
 def test_identity_returns_the_very_thing():

@@ -338,3 +338,56 @@ def test_the_loop_of_the_articles():
         assert i == 6
     assert net.weight.data == pytest.approx(np.array([[1.0, -2.0, 0.5]]), abs=1e-6)
     assert net.bias.item() == pytest.approx(0.25, abs=1e-6)
+
+
+# --------------------------------------------------------------------------------------------- what may be mistaken
+
+@pytest.mark.parametrize("arrays", [
+    [np.zeros((6, 2)), np.zeros(6)], [np.zeros((6, 1)), np.zeros((6, 1))], [mg.zeros(6, 2), np.zeros((6, 3, 3))],
+    [np.zeros((6, 2)), np.zeros(6), np.zeros(6)]])
+def test_a_list_where_a_tuple_was_meant_is_refused(arrays):
+    with pytest.raises(TypeError, match=r"a list of arrays of shapes \(6, .* would be \d items.*DataLoader\(\(x, y\)"):
+        DataLoader(arrays, 2)
+    assert len(DataLoader(tuple(arrays), 2)) == 3
+
+
+@pytest.mark.parametrize("items", [
+    [np.zeros((6, 2))], [np.zeros(6), np.zeros(6)], [np.zeros((6, 2)), np.zeros((5, 2))], [np.zeros((6, 2))] * 5,
+    [(np.zeros((6, 2)), 1)] * 2, [1.0, 2.0]])
+def test_lists_of_items_are_data_sets(items):
+    assert len(list(DataLoader(items))) == len(items)
+
+
+def test_shuffle_may_be_turned_on_later():
+    mg.manual_seed(0)
+    loader = DataLoader((np.arange(50),), batch_size=50)
+    assert next(iter(loader))[0].tolist() == list(range(50))
+    loader.shuffle = True
+    first, second = (next(iter(loader))[0].tolist() for _ in range(2))
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first != second
+    loader.shuffle = False
+    assert next(iter(loader))[0].tolist() == list(range(50))
+
+
+@pytest.mark.parametrize(("keywords", "text"), [
+    ({"sampler": np.arange(3)}, r"no keyword 'sampler'; give DataLoader\(Subset\(data, order\)\)"),
+    ({"batch_sampler": [[0], [1]]}, "'batch_sampler'; give batch_size"), ({"timeout": 5}, "'timeout'; the data are"),
+    ({"batchsize": 3}, "'batchsize'; it has dataset, batch_size, shuffle"), ({"bs": None}, "'bs'; it has dataset")])
+def test_unknown_keywords_are_named_with_what_there_is(keywords, text):
+    with pytest.raises(TypeError, match=f"DataLoader has no keyword {text}|{text}"):
+        DataLoader(np.arange(3), **keywords)
+
+
+def test_keywords_of_torch_that_ask_for_nothing_are_taken():
+    loader = DataLoader(np.arange(3), sampler=None, batch_sampler=None, timeout=0, worker_init_fn=None,
+                        prefetch_factor=None, persistent_workers=False, pin_memory_device="")
+    assert len(loader) == 3
+
+
+@pytest.mark.parametrize(("name", "nearest"), [
+    ("ConcatDataset", "np.concatenate"), ("WeightedRandomSampler", "rng.choice"), ("IterableDataset", "__len__"),
+    ("SubsetRandomSampler", "shuffle=True"), ("Dataloader", "did you mean 'DataLoader'")])
+def test_what_is_left_out_is_named_with_the_nearest(name, nearest):
+    with pytest.raises(AttributeError, match=f"minigrad.utils.data' has no .*{nearest}"):
+        getattr(mg.utils.data, name)

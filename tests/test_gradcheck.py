@@ -108,6 +108,74 @@ def test_a_constant_and_an_unused_argument_have_gradient_0():
     assert mg.gradcheck(lambda x, y: y * y, X, X, order=2)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(("f", "x"), [
+    (np.sin, [1e6, 1e-3]), (np.square, [1e6, 1e-3]), (lambda x: x ** 3, [1e6, 1e-3, 0.0, 1e-9]), (np.exp, [1e-12, 3.0]),
+    (np.sqrt, [1e-8, 3e-9]), (np.sqrt, [1e-8, 1.0, 4.0]), (np.log, [1e-8, 1e8]), (np.reciprocal, [1e-9, -1e6]),
+    (lambda x: np.sin(x[0]) + np.sqrt(x[1]), [1e6, 1e-2]),
+])
+def test_elements_of_very_different_size_pass(f, x, order):
+    """Each element has a step of its own, also where no single step suits the function."""
+    assert mg.gradcheck(f, np.array(x), order=order)
+
+
+@pytest.mark.parametrize(("x", "order"), [
+    *((x, 1) for x in ([1e-8, 3.0], [1e6, 1.0], [1e-3, 1e3], [1e20, 1.0], [1e-12, 0.5])), ([1e-8, 1e-8], 2)])
+@pytest.mark.parametrize("element", [0, 1])
+def test_an_element_that_is_far_smaller_or_larger_is_caught_too(x, element, order):
+    """Its gradient is wrong by 1 %, that of the other element right, which a fine step would show."""
+    factor = np.ones(2)
+    factor[element] = 1.01
+    first, second = (factor, 1.0) if order == 1 else (1.0, factor)
+
+    @mg.primitive
+    def logarithm(x):
+        return x * np.log(x)
+
+    @mg.primitive
+    def slope(x):
+        return first * (1 + np.log(x))
+
+    mg.defvjp(slope, lambda g, y, x: g * second / x)
+    mg.defvjp(logarithm, lambda g, y, x: g * slope(x))
+
+    def f(x):
+        return logarithm(x) / scale
+
+    scale = np.array(x)
+    with pytest.raises(AssertionError, match=rf"order {order} .*index \({element},\)"):
+        mg.gradcheck(f, scale, order=order)
+
+
+def test_beside_the_end_of_a_domain_the_right_number_is_named():
+    mg.defvjp(np.sqrt, lambda g, y, x: g * (0.51 / y))
+    with pytest.raises(AssertionError, match=r"index \(0,\): got -?\d+.\d+, expected -?\d+.\d+ by"):
+        mg.gradcheck(np.sqrt, np.array([1e-8, 1.0]))
+
+
+def test_a_function_of_several_results_is_refused():
+    for f in (lambda x: (x, x), lambda x: 2.0, lambda x: [x]):
+        with pytest.raises(TypeError, match=r"gradcheck: <lambda> returned a (tuple|float|list), and one tensor"):
+            mg.gradcheck(f, X)
+
+
+def test_nan_without_any_element_says_what_is_wrong():
+    with pytest.raises(AssertionError, match=r"order 1, argument 0, of shape \(0, 2\).*nan"):
+        mg.gradcheck(lambda x: x.sum() * np.nan, np.zeros((0, 2)))
+
+
+def test_pytorchs_spelling():
+    """One tuple of inputs, and eps for the step; with a coarse step, what is allowed must be coarser too."""
+    inputs = mg.tensor(X, requires_grad=True), X + 3
+    assert mg.gradcheck(lambda a, b: np.sin(a) * b, inputs, eps=1e-6, atol=1e-5, rtol=1e-3)
+    assert mg.gradcheck(np.sin, X, eps=1e-2, rtol=1e-3)
+    with pytest.raises(AssertionError, match="order 1"):
+        mg.gradcheck(np.sin, X, eps=1e-2)
+    for eps in (0, -1e-6, float("nan")):
+        with pytest.raises(ValueError, match="gradcheck: eps = "):
+            mg.gradcheck(np.sin, X, eps=eps)
+
+
 @pytest.mark.parametrize("order", [0, 3, "1", None])
 def test_order_is_1_or_2(order):
     with pytest.raises(ValueError, match="order is 1 or 2"):

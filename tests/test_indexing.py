@@ -234,6 +234,7 @@ WRONG = [
     (ValueError, "np.block", lambda: np.block([[leaf(3)], leaf(3)])),
     (np.exceptions.AxisError, "axis 2 is out of bounds", lambda: np.sort(leaf(3, 2), 2)),
     (np.exceptions.AxisError, "axis 2 is out of bounds", lambda: np.repeat(leaf(3, 2), 2, 2)),
+    (TypeError, "integer", lambda: np.concatenate([leaf(2), leaf(2)], axis=())),
     (TypeError, "np.trace.*'dtype'", lambda: np.trace(leaf(3, 3), dtype=float)),
     (TypeError, "np.stack.*'out'", lambda: np.stack([leaf(3)], out=np.zeros((1, 3)))),
     (TypeError, "np.sort.*'order'", lambda: np.sort(leaf(3), order="f")),
@@ -245,6 +246,42 @@ WRONG = [
 def test_what_does_not_fit_is_refused(error, message, call):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_number_among_arrays_leaves_their_dtype_alone():
+    """As in ufuncs: what is joined, stacked, chosen or selected beside 2.0 stays as short as it was."""
+    number, row = (mg.tensor(a, "float32", requires_grad=True) for a in (1.5, [1.5, 3.0]))
+    for n in (2, 2.0, np.float64(2.0), np.array(2.0)):
+        for y in (np.stack([number, n]), np.hstack([number, n]), np.hstack([n, row]), np.vstack([number, n]),
+                  np.dstack([number, n]), np.column_stack([number, n]), np.append(row, n), np.append(n, number),
+                  np.block([row, n]), np.block([[number], [n]]), np.choose([0, 1], [row, n]),
+                  np.concatenate([np.atleast_1d(n, row)[0], row]), np.broadcast_arrays(n, row)[0] * row,
+                  np.meshgrid(row, n)[1] * row):
+            assert y.dtype == np.float32
+            assert set(y.data.ravel().tolist()) <= {1.5, 2.0, 3.0, 6.0}
+    yes = np.array([True, False])
+    for conditions in ([yes, ~yes], [row < 2, row > 2]):
+        y = np.select(conditions, [row, 2.0], 7.0)
+        assert (y.dtype, y.tolist()) == (np.float32, [1.5, 2.0])
+    assert np.stack([number, np.float64(2.0), mg.tensor(2.0)]).dtype == np.float64       # a tensor has its say
+    assert np.hstack([row, [2.0]]).dtype == np.float64                                   # so has a list, as in NumPy
+
+
+def test_an_average_of_a_list_by_weights_that_are_tensors():
+    w = mg.tensor([1.0, 2.0, 1.0], requires_grad=True)
+    y = np.average([1, 2, 6], weights=w)
+    assert y.item() == 11 / 4
+    np.testing.assert_allclose(mg.grad(y, w).data, [(x - 11 / 4) / 4 for x in (1, 2, 6)], rtol=1e-15)
+
+
+def test_empty_like_is_zeros_with_and_without_a_gradient():
+    """What happens to lie in memory is never the same twice."""
+    for t in (leaf(50), leaf(50).detach(), mg.tensor([1, 2])):
+        np.full(t.shape, 7, t.dtype)                # is what an array made next may find in its memory
+        y = np.empty_like(t)
+        assert (type(y), y.dtype, y.shape, y.requires_grad) == (mg.Tensor, t.dtype, t.shape, False)
+        assert not y.data.any()
+    assert np.empty_like(leaf(2), dtype=int, shape=(3,)).tolist() == [0, 0, 0]
 
 
 def test_a_look_alike_takes_the_gradient_of_its_number():

@@ -188,6 +188,39 @@ def test_draws_follow_the_generator_and_move_it_on(draw):
         draw(zeros(3, 3), rng=3)
 
 
+@pytest.mark.parametrize("draw", [f for f in RANDOM if f.__name__ != "<lambda>"])
+def test_generator_is_another_name_for_rng(draw):
+    one, other = (draw(zeros(3, 3), **{name: np.random.default_rng(5)}) for name in ("rng", "generator"))
+    assert one.tolist() == other.tolist()
+    with pytest.raises(ValueError, match="two names"):
+        draw(zeros(3, 3), rng=np.random.default_rng(5), generator=np.random.default_rng(5))
+
+
+@pytest.mark.parametrize("draw", [*RANDOM, init.eye_, init.zeros_])
+def test_the_data_of_a_parameter_stand_for_it(draw):
+    """As PyTorch's programs write it: init.normal_(m.weight.data, 0.0, 0.02)."""
+    p = nn.Parameter(np.full((3, 3), 2.0))
+    assert draw(p.data) is p
+    assert (p.data != 2.0).all()
+
+
+class Owned(np.ndarray):
+    """An array that knows the tensor it belongs to."""
+
+
+@pytest.mark.parametrize("draw", [*RANDOM, init.eye_, init.zeros_])
+def test_an_array_that_knows_its_tensor_stands_for_it(draw):
+    p = nn.Parameter(np.full((3, 3), 2.0))
+    array = np.array(p.data).view(Owned)
+    array.owner = p
+    assert draw(array) is p
+    assert (p.data != 2.0).all()
+    part = array[:2]
+    part.owner = p
+    with pytest.raises(TypeError, match="pass the parameter itself"):
+        draw(part)
+
+
 @pytest.mark.parametrize("draw", [*RANDOM, init.eye_, init.zeros_])
 def test_values_are_given_without_a_tape(draw):
     p = mg.tensor(np.ones((3, 3)), "float16", requires_grad=True)
@@ -230,7 +263,8 @@ REFUSED = [
     (lambda p: init.kaiming_uniform_(p, nonlinearity="swish"), (2, 2), ValueError, "'swish' is none of .*gain="),
     (lambda p: init.kaiming_uniform_(p, "x"), (2, 2), ValueError, "slope .* is a number, not 'x'"),
     (lambda p: init.kaiming_uniform_(p), (2, 0), ValueError, r"\(2, 0\) has fan 0"),
-    (lambda p: init.zeros_(np.zeros(2)), (2,), TypeError, "not a ndarray"),
+    (lambda p: init.zeros_(np.zeros(2)), (2,), TypeError,
+     r"zeros_ .*not a ndarray; pass .*m\.weight, or m\.weight\.data"),
     (lambda p: init.normal_(mg.tensor([1, 2])), (2,), TypeError, "not int64"),
 ]
 

@@ -61,6 +61,18 @@ def test_the_determinant_is_a_polynomial_whatever_the_rank(n, rank):
         np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-11)
 
 
+def test_the_second_derivative_of_a_large_singular_determinant():
+    """Of a diagonal matrix with one 0 it is known: for d_ij and d_ji, i being the place of the 0, minus the others."""
+    n = 80
+    a = np.diag(np.r_[0.0, np.linspace(0.9, 1.1, n - 1)])
+    x, u = leaf(a), normal(n, n)
+    g = mg.grad(np.linalg.det(x), x, create_graph=True)
+    got, p = mg.grad((g * u).sum(), x).data, np.zeros((n, n))
+    p[0, 1:] = p[1:, 0] = np.prod(a.diagonal()[1:]) / a.diagonal()[1:]
+    expected = -p * u.T + np.diag(p @ u.diagonal())
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+
+
 def test_cofactors_near_a_singular_matrix_keep_their_digits():
     """det(x) inv(x).T loses them all at condition 1e17; the singular values do not."""
     x = leaf([[1.0, 2.0], [2.0, 4.0 + 1e-15]])
@@ -181,6 +193,9 @@ WRONG = [
     (ValueError, r"np\.linalg\.outer.*\(3, 4\).*vectors", lambda: np.linalg.outer(A, V)),
     (ValueError, r"np\.linalg\.multi_dot.*two arrays", lambda: np.linalg.multi_dot([A])),
     (ValueError, r"np\.linalg\.multi_dot.*\(2, 3, 4\)", lambda: np.linalg.multi_dot([A.T, CUBE, A])),
+    (ValueError, r"np\.linalg\.multi_dot.*\(4, 1\), \(3, 4\), \(4,\)",
+     lambda: np.linalg.multi_dot([A.T[:, :1], A, V])),
+    (ValueError, r"np\.linalg\.multi_dot.*\(1,\), \(3, 4\)", lambda: np.linalg.multi_dot([V[:1], A])),
     (ValueError, r"np\.einsum\('ij,jk'\).*\(3, 4\), \(3, 4\)", lambda: np.einsum("ij,jk", A, A)),
     (ValueError, r"np\.einsum\('ii'\).*\(3, 4\)", lambda: np.einsum("ii", A)),
     (ValueError, r"np\.einsum\('i'\).*\(3, 4\)", lambda: np.einsum("i", A)),
@@ -208,7 +223,9 @@ def test_what_does_not_fit_is_refused(error, message, call):
 
 def test_a_number_beside_float32_leaves_it_float32():
     t = leaf([1.0, 2.0], "float32")
-    for call in (lambda n: np.dot(n, t), lambda n: np.inner(t, n), lambda n: np.einsum(",i->i", n, t)):
+    for call in (lambda n: np.dot(n, t), lambda n: np.inner(t, n), lambda n: np.einsum(",i->i", n, t),
+                 lambda n: np.outer(n, t)[0], lambda n: np.outer(t, n)[:, 0], lambda n: np.kron(t, n),
+                 lambda n: np.tensordot(n, t, 0)):
         for number in (2.0, np.float64(2.0), np.array(2.0)):
             y = call(number)
             assert y.dtype == mg.grad(y.sum(), t).dtype == np.float32

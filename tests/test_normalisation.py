@@ -1,4 +1,4 @@
-"""Layer norm, batch norm, dropout, vectors of length 1: PyTorch's numbers, running statistics, refusals."""
+"""Layer norm, batch norm, group norm, vectors of length 1: PyTorch's numbers, running statistics, refusals."""
 
 import math
 
@@ -38,6 +38,14 @@ CASES = {
      [2.50039511973, 1.52935473709, -0.322427716467]),
     "batch_norm eval picture": (lambda s, x, w, b: s.F.batch_norm(x, s.of(MEAN3), s.of(VAR3), w, b, eps=0.1),
      [PICTURE, W3, B3], [-6.27940869283, -8.04345572552, -3.84421231802]),
+    "group_norm": (lambda s, x, w, b: s.F.group_norm(x, 2, w, b), [CUBE, W4, B4],
+     [0.168978586382, -0.144269010696, 0.00306839072593]),
+    "group_norm picture": (lambda s, x: s.F.group_norm(x, 3, eps=0.2), [PICTURE],
+     [14.195644839, 0.942559614092, -1.35105826063]),
+    "group_norm one": (lambda s, x, w: s.F.group_norm(x, 1, w), [X, W4],
+     [0.153197332268, -0.0387676777804, 0.0278883931635]),
+    "GroupNorm": (lambda s, x: s.nn.GroupNorm(2, 4, affine=False)(x), [CUBE],
+     [14.8956075234, 0.401907677114, -0.8663314554]),
     "normalize": (lambda s, x: s.F.normalize(x), [X], [6.23328029695, 0.165543866591, -0.354054693118]),
     "normalize p 1": (lambda s, x: s.F.normalize(x, p=1.0, dim=0), [X],
      [2.68683828954, 0.0549089071352, -0.077724976677]),
@@ -63,7 +71,8 @@ LAYERS = [
     (nn.LayerNorm(4), X), (nn.LayerNorm((4, 2), eps=0.2), CUBE), (nn.LayerNorm(4, elementwise_affine=False), X),
     (nn.LayerNorm(4, bias=False), X), (nn.BatchNorm1d(4), X), (nn.BatchNorm1d(4, affine=False), CUBE),
     (nn.BatchNorm2d(3), PICTURE), (nn.BatchNorm1d(4).eval(), X), (nn.BatchNorm2d(3).eval(), PICTURE),
-    (nn.BatchNorm1d(4, track_running_stats=False).eval(), X), (nn.Dropout(0.3).eval(), X),
+    (nn.GroupNorm(2, 4), CUBE), (nn.GroupNorm(3, 3, affine=False), PICTURE),
+    (nn.BatchNorm1d(4, track_running_stats=False).eval(), X),
 ]
 
 
@@ -115,7 +124,7 @@ def test_running_statistics_by_their_formula():
     y = layer(mg.tensor(BATCHES[1]))
     np.testing.assert_allclose(layer.running_mean.data, 0.1 * BATCHES[1].mean(0), rtol=1e-14)
     np.testing.assert_allclose(layer.running_var.data, 0.9 + 0.1 * BATCHES[1].var(0, ddof=1), rtol=1e-14)
-    np.testing.assert_allclose(y.data.var(0), BATCHES[1].var(0) / (BATCHES[1].var(0) + 1e-5), rtol=1e-12)
+    np.testing.assert_allclose(np.var(y.data, axis=0), BATCHES[1].var(0) / (BATCHES[1].var(0) + 1e-5), rtol=1e-12)
     assert layer.num_batches_tracked.item() == 1
     cumulative = nn.BatchNorm1d(3, momentum=None)
     for batch in BATCHES:
@@ -223,58 +232,14 @@ def test_length_1_from_any_length(size):
     np.testing.assert_allclose(g * size, [[0.128, -0.096]], rtol=1e-12)
 
 
-# ------------------------------------------------------------------------------- dropout
-
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_dropout_zeroes_a_share_and_keeps_the_mean(p):
-    x = mg.tensor(np.ones(40000), requires_grad=True)
-    y = F.dropout(x, p, rng=np.random.default_rng(0))
-    dropped = y.data == 0
-    np.testing.assert_allclose(y.data[~dropped], 1 / (1 - p), rtol=1e-14)
-    assert abs(dropped.mean() - p) < 5 * math.sqrt(p * (1 - p) / x.size)
-    np.testing.assert_array_equal(mg.grad(y.sum(), x).data, y.data)         # what was dropped gets no gradient
-
-
-def test_dropout_at_the_ends_and_in_eval_mode():
-    x = mg.tensor(X, requires_grad=True)
-    assert F.dropout(x, 0.0) is x
-    assert F.dropout(x, 0.5, training=False) is x
-    assert nn.Dropout(0.5).eval()(x) is x
-    y = F.dropout(x, 1.0)
-    assert not y.data.any()
-    assert not mg.grad(y.sum(), x).data.any()
-
-
-def test_dropout_draws_from_the_generator_it_was_given():
-    x = mg.tensor(np.ones((20, 20)))
-    layers = [nn.Dropout(0.5, rng=np.random.default_rng(7)) for _ in range(2)]
-    first = layers[0](x).data
-    np.testing.assert_array_equal(first, layers[1](x).data)
-    assert (layers[0](x).data != first).any()
-    seen = []
-    for seed in (1, 1, 2):
-        mg.manual_seed(seed)
-        seen.append(nn.Dropout()(x).data)
-    np.testing.assert_array_equal(seen[0], seen[1])
-    assert (seen[0] != seen[2]).any()
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_dropout_keeps_the_dtype_and_every_order(dtype):
-    x = mg.tensor(X, dtype, requires_grad=True)
-    y = F.dropout(x, 0.3, rng=np.random.default_rng(0))
-    g = mg.grad((y * y).sum(), x, create_graph=True)
-    assert {y.dtype, g.dtype, mg.grad(g.sum(), x).dtype} == {np.dtype(dtype)}
-    assert mg.gradcheck(lambda t: F.dropout(t, 0.3, rng=np.random.default_rng(0)) ** 3, X, order=2)
-
-
 # ------------------------------------------------------------------------------- modules
 
 @pytest.mark.parametrize(("make", "text"), [
     (lambda: nn.LayerNorm(4), "LayerNorm(4)"), (lambda: nn.LayerNorm((4, 2), eps=0.1), "LayerNorm((4, 2), eps=0.1)"),
     (lambda: nn.LayerNorm([4]), "LayerNorm(4)"), (lambda: nn.LayerNorm(4, bias=False), "LayerNorm(4, bias=False)"),
     (lambda: nn.LayerNorm(4, elementwise_affine=False), "LayerNorm(4, elementwise_affine=False)"),
-    (lambda: nn.BatchNorm1d(4), "BatchNorm1d(4)"), (lambda: nn.Dropout(), "Dropout(p=0.5)"),
+    (lambda: nn.BatchNorm1d(4), "BatchNorm1d(4)"),
+    (lambda: nn.GroupNorm(2, 4, affine=False), "GroupNorm(2, 4, affine=False)"),
     (lambda: nn.BatchNorm2d(4, momentum=None, affine=False), "BatchNorm2d(4, momentum=None, affine=False)"),
 ])
 def test_repr(make, text):
@@ -293,34 +258,36 @@ REFUSED = [
     (lambda: F.layer_norm(ones(2, 3), 3, weight=ones(2)), ValueError, r"weight of shape \(2,\).*\(3,\)"),
     (lambda: F.layer_norm(ones(2, 3), 3, bias=ones(1, 3)), ValueError, r"bias of shape \(1, 3\).*\(3,\)"),
     (lambda: F.layer_norm(ones(2, 3), 3, eps=0), ValueError, "layer_norm: eps = 0"),
-    (lambda: F.layer_norm(np.ones((2, 3), int), 3), TypeError, "layer_norm: x has dtype int64"),
+    (lambda: F.layer_norm(np.ones((2, 3), int), 3), TypeError, "layer_norm: input has dtype int64"),
     (lambda: nn.LayerNorm(3)(ones(2, 4)), ValueError, r"\(2, 4\).*\(3,\)"),
-    (lambda: nn.LayerNorm(0), ValueError, "LayerNorm.0.: every length must be at least 1"),
+    (lambda: nn.LayerNorm(0), ValueError, "LayerNorm: normalized_shape = 0, but it must be at least 1"),
+    (lambda: nn.LayerNorm(3, eps=None), TypeError, "LayerNorm: eps = None is no number"),
     (lambda: nn.LayerNorm(3, eps=-1e-5), ValueError, "LayerNorm: eps = -1e-05"),
-    (lambda: F.batch_norm(ones(3), None, None, training=True), ValueError, r"batch_norm: x must have.*\(3,\)"),
+    (lambda: F.batch_norm(ones(3), None, None, training=True), ValueError, r"batch_norm: input must have.*\(3,\)"),
     (lambda: F.batch_norm(ones(2, 3), np.ones(2), np.ones(3)), ValueError, r"running_mean of shape \(2,\).*\(2, 3\)"),
     (lambda: F.batch_norm(ones(2, 3), None, None, ones(4), training=True), ValueError, r"weight of shape \(4,\)"),
     (lambda: F.batch_norm(ones(2, 3), None, None), ValueError, "needed when training=False"),
     (lambda: F.batch_norm(ones(1, 3), None, None, training=True), ValueError,
-     r"expected more than 1 value per channel when training, got x of shape \(1, 3\)"),
+     r"expected more than 1 value per channel when training, got input of shape \(1, 3\)"),
     (lambda: F.batch_norm(ones(2, 3), None, None, training=True, eps=0), ValueError, "batch_norm: eps = 0"),
     (lambda: F.batch_norm(ones(2, 3), None, None, training=True, momentum=2), ValueError, "momentum = 2"),
-    (lambda: F.batch_norm(np.ones((2, 3), int), None, None, training=True), TypeError, "x has dtype int64"),
+    (lambda: F.batch_norm(np.ones((2, 3), int), None, None, training=True), TypeError, "input has dtype int64"),
     (lambda: nn.BatchNorm1d(3)(ones(2, 4)), ValueError, r"BatchNorm1d\(3\).*\(N, 3\) or \(N, 3, L\), not \(2, 4\)"),
     (lambda: nn.BatchNorm1d(3)(ones(2, 3, 4, 4)), ValueError, r"BatchNorm1d\(3\).*not \(2, 3, 4, 4\)"),
     (lambda: nn.BatchNorm2d(3)(ones(2, 3)), ValueError, r"BatchNorm2d\(3\).*\(N, 3, H, W\), not \(2, 3\)"),
-    (lambda: nn.BatchNorm1d(0), ValueError, r"BatchNorm1d\(0\)"),
+    (lambda: nn.BatchNorm1d(0), ValueError, "BatchNorm1d: num_features = 0"),
     (lambda: nn.BatchNorm1d(3, eps=0.0), ValueError, "BatchNorm1d: eps = 0.0"),
     (lambda: nn.BatchNorm2d(3, momentum=-0.1), ValueError, "BatchNorm2d: momentum = -0.1"),
-    (lambda: F.dropout(ones(3), 1.5), ValueError, "dropout: p = 1.5"),
-    (lambda: F.dropout(ones(3), -0.1, training=False), ValueError, "dropout: p = -0.1"),
-    (lambda: F.dropout(ones(3), math.nan), ValueError, "dropout: p = nan"),
-    (lambda: F.dropout(mg.tensor([1, 2])), TypeError, "dropout: x has dtype int64"),
-    (lambda: nn.Dropout(2), ValueError, "Dropout: p = 2"),
-    (lambda: nn.Dropout(0.5, rng=3), TypeError, "default_rng"),
+    (lambda: F.batch_norm(ones(2, 3), None, None, training=True, momentum=None), TypeError, "momentum = None is no n"),
+    (lambda: F.group_norm(ones(2, 3), 2), ValueError, r"group_norm: 3 channels .*\(2, 3\).* 2 groups"),
+    (lambda: F.group_norm(ones(3), 1), ValueError, r"group_norm: input must have shape.*\(3,\)"),
+    (lambda: F.group_norm(ones(2, 4), 2, ones(2)), ValueError, r"group_norm: weight of shape \(2,\)"),
+    (lambda: F.group_norm(ones(2, 4), 0), ValueError, "group_norm: num_groups = 0"),
+    (lambda: nn.GroupNorm(2, 3), ValueError, "GroupNorm: 3 channels cannot be put into 2 groups"),
+    (lambda: nn.GroupNorm(2, 4)(ones(2, 6)), ValueError, r"weight of shape \(4,\)"),
     (lambda: F.normalize(ones(2, 3), p=0.5), ValueError, "normalize: p = 0.5"),
     (lambda: F.normalize(ones(2, 3), eps=0), ValueError, "normalize: eps = 0"),
-    (lambda: F.normalize(mg.tensor([[1, 2]])), TypeError, "normalize: x has dtype int64"),
+    (lambda: F.normalize(mg.tensor([[1, 2]])), TypeError, "normalize: input has dtype int64"),
     (lambda: F.cosine_similarity(ones(2, 3), ones(2, 4)), ValueError, r"cosine_similarity.*\(2, 3\).*\(2, 4\)"),
 ]
 
@@ -340,3 +307,27 @@ def test_what_is_refused_leaves_the_running_statistics_alone(x):
         layer(mg.tensor(x))
     for name, t in layer.state_dict().items():
         np.testing.assert_array_equal(t.data, before[name], err_msg=name)
+
+
+def locked(array):
+    array.flags.writeable = False
+    return array
+
+
+UNFIT = [(np.zeros(3), locked(np.ones(3)), ValueError, "running_var .*read-only"),
+         (locked(np.zeros(3)), np.ones(3), ValueError, "running_mean .*read-only"),
+         (np.zeros(3), np.ones(3, int), TypeError, "running_var .*int64"),
+         (mg.tensor(np.zeros(3)), mg.tensor([1, 1, 1]), TypeError, "running_var .*int64"),
+         (np.zeros(3), [1.0, 1.0, 1.0], TypeError, "running_var .*list"),
+         (np.zeros(3), mg.tensor(np.ones(3), requires_grad=True), TypeError, "running_var .*requires a gradient")]
+
+
+@pytest.mark.parametrize(("mean", "var", "error", "text"), UNFIT)
+def test_statistics_that_cannot_be_moved_leave_both_alone(mean, var, error, text):
+    before = [np.array(getattr(p, "data", p)) for p in (mean, var)]
+    with pytest.raises(error, match=text):
+        F.batch_norm(BATCHES[1], mean, var, training=True)
+    for p, old in zip((mean, var), before):
+        np.testing.assert_array_equal(np.array(getattr(p, "data", p)), old)
+    if error is ValueError:
+        assert F.batch_norm(BATCHES[1], mean, var).shape == (6, 3)          # only to be read, they need not be moved

@@ -79,6 +79,7 @@ def test_fifty_steps_lead_where_torch_s_do(name, arguments, expected):
     assert path[-1] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.*no parameter has a gradient")
 @pytest.mark.parametrize(("name", "arguments"), [case[:2] for case in RECORDED])
 def test_the_path_is_torch_s_also_where_gradients_are_missing(name, arguments):
     torch = pytest.importorskip("torch")
@@ -296,7 +297,7 @@ def test_no_gradient_means_not_touched_and_a_zero_gradient_counts(make):
     held, at = b.data, a.data
     a.grad, b.grad, c.grad = [0.0, 0.0], None, [1.0, 2.0]
     opt.step()
-    assert b.data is held
+    assert np.shares_memory(b.data, held)
     assert np.array_equal(a.data, at) == (make in [OPTIMIZERS[name] for name in WITHOUT_MOMENTUM])
     b.grad = [1.0, 2.0]
     a.grad = c.grad = None
@@ -314,68 +315,6 @@ def test_a_parameter_listed_twice_counts_once(make):
         assert opt.step().norm == 0.5
         assert len(opt.params) == 1
     assert ends[0] == ends[1]
-
-
-# --------------------------------------------------------------------------------------------- the names
-
-def test_names():
-    a, b = param([1.0]), param([2.0])
-    for params, names in (({"x": a, "y": b}, ["x", "y"]), ([("x", a), ("y", b)], ["x", "y"]),
-                          ([a, b], ["param0", "param1"]), ((p for p in (a, b)), ["param0", "param1"]),
-                          ([("x", a), ("y", b), ("z", a)], ["x", "y"]), ([("param1", a), b], ["param1", "param1#1"])):
-        assert list(optim.SGD(params, lr=1.0).params) == names
-
-
-USED_UP = iter([])
-KINDS = (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad)
-
-
-@pytest.mark.parametrize(("params", "error", "text"), [
-    (lambda: [("x", param([1.0])), ("x", param([2.0]))], ValueError, "two parameters are named 'x'"),
-    (lambda: [], ValueError, "no parameters"), (lambda: USED_UP, ValueError, "used up"),
-    (lambda: param([1.0]), TypeError, "list of parameters"), (lambda: [np.ones(2)], TypeError, "ndarray"),
-    (lambda: [mg.tensor([1.0])], TypeError, "fixed"), (lambda: [param([1.0]) * 2], TypeError, "no leaf")])
-def test_bad_parameters(params, error, text):
-    for kind in KINDS:
-        with pytest.raises(error, match=text):
-            kind(params(), lr=0.1)
-
-
-@pytest.mark.parametrize("lr", [0, -0.1, math.nan, math.inf])
-@pytest.mark.parametrize("kind", KINDS)
-def test_bad_learning_rates(kind, lr):
-    with pytest.raises(ValueError, match="lr"):
-        kind([param([1.0])], lr=lr)
-    opt = kind([param([1.0])], lr=0.5)
-    with pytest.raises(ValueError, match="lr"):
-        opt.lr = lr
-    assert opt.lr == 0.5
-
-
-@pytest.mark.parametrize(("kind", "arguments"), [
-    (optim.SGD, {"momentum": 1.0}), (optim.SGD, {"momentum": -0.1}), (optim.SGD, {"weight_decay": -1}),
-    (optim.SGD, {"weight_decay": math.nan}), (optim.SGD, {"nesterov": True}), (optim.Adam, {"betas": (0.9, 1.0)}),
-    (optim.Adam, {"betas": (-0.1, 0.9)}), (optim.Adam, {"betas": (0.9,)}), (optim.Adam, {"eps": 0}),
-    (optim.Adam, {"weight_decay": -1}), (optim.Adam, {"betas": 0.9}), (optim.Adam, {"amsgrad": 1}),
-    (optim.SGD, {"dampening": -1}), (optim.SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
-    (optim.SGD, {"momentum": "0.9"}), (optim.AdamW, {"weight_decay": math.inf}), (optim.AdamW, {"betas": (0.9, 1.0)}),
-    (optim.RMSprop, {"alpha": 1.0}), (optim.RMSprop, {"alpha": -0.1}), (optim.RMSprop, {"eps": 0}),
-    (optim.RMSprop, {"momentum": 1.0}), (optim.RMSprop, {"centered": None}), (optim.RMSprop, {"weight_decay": True}),
-    (optim.Adagrad, {"lr_decay": -1}), (optim.Adagrad, {"eps": math.nan}),
-    (optim.Adagrad, {"initial_accumulator_value": -1})])
-def test_bad_settings(kind, arguments):
-    with pytest.raises(ValueError, match=next(iter(arguments))):
-        kind([param([1.0])], lr=0.1, **arguments)
-
-
-@pytest.mark.parametrize("weight", [0, -1, math.nan, math.inf])
-def test_a_weight_is_a_number_of_items(weight):
-    w = param([1.0])
-    opt = optim.SGD([w], lr=1.0)
-    w.grad = [1.0]
-    with pytest.raises(ValueError, match="weight"):
-        opt.step(weight=weight)
-    assert (w.item(), opt.micro_steps) == (1.0, 0)
 
 
 # ------------------------------------------------------------------------------------------ dtypes and shapes

@@ -31,10 +31,26 @@ def test_pad(amounts, options):
 
 @pytest.mark.parametrize(("amounts", "options", "match"), [
     ((1,), {}, "before, after"), ((1, -1), {}, "none negative"), ((1, 1) * 4, {}, r"\(2, 3, 4\)"),
-    ((1, 1), {"mode": "mirror"}, "'mirror'")])
+    ((1, 1), {"mode": "mirror"}, "'mirror'"),
+    ((1, 4), {"mode": "reflect"}, r"pad: 4 elements.*reflect.*axis of 4.*at most 3"),
+    ((0, 0, 3, 0), {"mode": "reflect"}, "pad: 3 elements.*axis of 3.*at most 2"),
+    ((5, 0), {"mode": "circular"}, "pad: 5 elements.*circular.*axis of 4.*at most 4")])
 def test_what_cannot_be_meant_is_refused(amounts, options, match):
     with pytest.raises(ValueError, match=match):
         F.pad(X, amounts, **options)
+
+
+@pytest.mark.parametrize(("amounts", "mode"), [((3, 3), "reflect"), ((4, 4), "circular"), ((9, 9), "replicate")])
+def test_as_far_as_each_mode_goes(amounts, mode):
+    y = F.pad(X, amounts, mode)
+    assert y.shape == (2, 3, 4 + sum(amounts))
+    if torch is not None:
+        np.testing.assert_array_equal(y, torch.nn.functional.pad(torch.tensor(X), amounts, mode).numpy())
+
+
+def test_amounts_are_whole_numbers():
+    with pytest.raises(TypeError, match=r"pad: pad = 1\.5 is no whole number"):
+        F.pad(X, (1.5, 1))
 
 
 def test_functions_that_are_left_out_name_the_nearest():

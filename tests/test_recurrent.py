@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from twins import properties, torch, waves
+from twins import needs_torch, properties, torch, waves
 
 import minigrad as mg
 from minigrad import nn
@@ -178,6 +178,23 @@ def test_far_out_everything_is_finite(kind, size):
     assert all(np.isfinite(t.data).all() for t in (out, g, h))
 
 
+@needs_torch
+@LAYERS
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_the_cure_for_bidirectional_gives_pytorchs_numbers(kind, batch_first):
+    with pytest.raises(NotImplementedError) as caught:
+        getattr(nn, kind)(D, H, batch_first=batch_first, bidirectional=True)
+    recipe = str(caught.value).split("out_back, _ = ")[1].split("; out = ")
+    there, back = (getattr(nn, kind)(D, H, batch_first=batch_first, rng=np.random.default_rng(k)) for k in (1, 2))
+    theirs = getattr(torch.nn, kind)(D, H, batch_first=batch_first, bidirectional=True).double()
+    theirs.load_state_dict({name + suffix: torch.tensor(p.data) for layer, suffix in ((there, ""), (back, "_reverse"))
+                            for name, p in layer.state_dict().items()})
+    x = waves(4, 2, D)
+    session = {"np": np, "back": back, "x": x, "out": there(x)[0]}
+    session["out_back"] = eval(recipe[0], session)[0]
+    np.testing.assert_allclose(eval(recipe[1], session).data, theirs(torch.tensor(x))[0].detach().numpy(), rtol=1e-12)
+
+
 # --------------------------------------------------------------------------------- dropout, start, reprs
 
 def test_dropout_between_layers_in_training_only():
@@ -245,7 +262,8 @@ SETTINGS = [
     ({"dropout": 1.5}, ValueError, "dropout = 1.5"), ({"dropout": -0.1}, ValueError, "dropout = -0.1"),
     ({"bias": "no"}, TypeError, "bias is True or False, not 'no'"),
     ({"batch_first": 2}, TypeError, "batch_first is True or False"),
-    ({"bidirectional": True}, NotImplementedError, "bidirectional=True.* is left out; .*np.flip"),
+    ({"bidirectional": True}, NotImplementedError,
+     r"bidirectional=True.* is left out; .*np\.flip\(out_back, 0\)\], axis=-1"),
     ({"dtype": int}, TypeError, "int64"), ({"rng": 0}, TypeError, "default_rng"),
 ]
 

@@ -3,9 +3,7 @@
 import io
 import math
 import os
-import pickle
 import struct
-import zipfile
 from collections import OrderedDict, namedtuple
 
 import numpy as np
@@ -15,8 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import minigrad as mg
-from minigrad import nn, optim, saving
-from minigrad.saving import LoadError
+from minigrad import nn, optim
 
 NAN = math.nan
 
@@ -187,7 +184,8 @@ class Whole(int):
     ({3: (None, b"x")}, TypeError, r"^obj\[3\]\[1\] is a bytes"), (Pair(1, 2), TypeError, "Pair.*tuple"),
     (Whole(3), TypeError, r"Whole.*int\("), (np.str_("a"), TypeError, r"str_.*str\("),
     (np.array([None]), TypeError, "dtype object"), ([np.zeros(2, "i4,f8")], TypeError, r"obj\[0\].*dtype"),
-    (np.ma.array([1.0]), TypeError, "MaskedArray"), (len, TypeError, "builtin_function"),
+    (np.ma.array([1.0]), TypeError, r"MaskedArray.*getmaskarray\(a\), or a\.filled"),
+    ([np.ndarray(3, "U0")], TypeError, r"obj\[0\] is an array of dtype <U0"), (len, TypeError, "builtin_function"),
     ({1.5: 1}, TypeError, r"key 1\.5, a float"), ({True: 1}, TypeError, "key True, a bool"),
     ({"a": {(1, 2): 3}}, TypeError, r"obj\['a'\] has the key \(1, 2\), a tuple"), ({None: 1}, TypeError, "NoneType"),
     ("\ud800", TypeError, "no Unicode"), ({"\udfff": 1}, TypeError, "no Unicode"), (1j, TypeError, "complex"),
@@ -206,8 +204,9 @@ def test_what_cannot_be_saved_is_named_and_nothing_is_written(obj, error, text, 
 def test_the_arguments_are_in_torch_s_order(tmp_path):
     with pytest.raises(TypeError, match="the path comes second"):
         mg.save(str(tmp_path / "file"), {"w": 1})
-    with pytest.raises(TypeError, match="a string or a Path, not a BytesIO"):
-        mg.load(io.BytesIO())
+    for call in (lambda: mg.load(io.BytesIO()), lambda: mg.save([1], io.BytesIO())):
+        with pytest.raises(TypeError, match="a string or a Path, not a BytesIO; give the name of the file"):
+            call()
     with pytest.raises(FileNotFoundError, match="no such folder"):
         mg.save([1], tmp_path / "nowhere" / "file")
 
@@ -226,147 +225,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert (mg.load(tmp_path / "file"), os.listdir(tmp_path), written) == ("old", ["file"], [4])
 
 
-# ----------------------------------------------------------------------------------------------- what cannot be read
-
-def test_there_is_no_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nothing"):
-        mg.load(tmp_path / "nothing")
-    with pytest.raises(OSError, match=str(tmp_path)):
-        mg.load(tmp_path)
-
-
-SAMPLE = {"w": np.arange(5.0), "t": mg.tensor([1.0], requires_grad=True), "n": [1, (2.5, None)], "x": NAN}
-
-
-def refused(path, match=None):
-    with pytest.raises(LoadError, match=match) as caught:
-        mg.load(path)
-    assert str(path) in str(caught.value)
-    assert isinstance(caught.value, ValueError)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_cut_short_anywhere_is_refused(tmp_path):
-    path = tmp_path / "file"
-    mg.save(SAMPLE, path)
-    whole = path.read_bytes()
-    for length in range(len(whole)):
-        path.write_bytes(whole[:length])
-        refused(path)
-
-
-def test_a_changed_byte_is_noticed_or_harmless(tmp_path):
-    """Dates and flags in the archive may change; what is loaded may not."""
-    path = tmp_path / "file"
-    mg.save(SAMPLE, path)
-    whole, noticed = path.read_bytes(), 0
-    for place in range(len(whole)):
-        for bit in (0x01, 0x80):
-            path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1:])
-            try:
-                assert same(mg.load(path), SAMPLE), place
-            except LoadError:
-                noticed += 1
-    assert noticed > len(whole)
-
-
-class Trap:
-    """Unpickling it would be noticed."""
-
-    def __reduce__(self):
-        return (os.mkdir, (os.environ["MINIGRAD_TRAP"],))
-
-
-@pytest.mark.parametrize("kind", ["pickle", "npz", "inside"])
-def test_code_in_a_file_is_never_run(kind, tmp_path, monkeypatch):
-    monkeypatch.setenv("MINIGRAD_TRAP", str(tmp_path / "sprung"))
-    path = tmp_path / "file"
-    if kind == "pickle":
-        path.write_bytes(pickle.dumps(Trap()))
-    elif kind == "npz":
-        with path.open("wb") as file:
-            np.savez(file, a=np.array([Trap()], object))
-    else:
-        rewrite(path, {"0.npy": npy(np.array([Trap()], object))})
-    refused(path, "dtype object" if kind == "inside" else "not written by mg.save")
-    assert not (tmp_path / "sprung").exists()
-
-
-def npy(array):
-    file = io.BytesIO()
-    np.lib.format.write_array(file, array, allow_pickle=True)
-    return file.getvalue()
-
-
-def rewrite(path, changes, obj=SAMPLE):
-    """Write a sound file in which some parts are replaced (None: left out)."""
-    mg.save(obj, path)
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    parts.update(changes)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in parts.items():
-            if content is not None:
-                archive.writestr(name, content)
-
-
-def text(json_text):
-    return npy(np.frombuffer(json_text.encode(), np.uint8))
-
-
-def header(line):
-    """An npy file of this header and eight bytes."""
-    line = line.ljust(117) + "\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(line)) + line.encode() + bytes(8)
-
-
-@pytest.mark.parametrize("changes", [
-    {"0.npy": None}, {"0.npy": b""}, {"0.npy": b"\x93NUMPY\x07\x00"}, {"0.npy": npy(np.arange(5.0))[:-1]},
-    {"0.npy": npy(np.arange(5.0)) + b"\0"}, {"x.npy": npy(np.ones(1))}, {"0.npy": npy(np.zeros(1, "V8"))},
-    {"0.npy": header("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}")},
-    {"0.npy": header("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}")},
-    {"0.npy": header("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}")},
-    {"0.npy": header("__import__('os').getcwd()")},
-    *({"minigrad.npy": text(t)} for t in (
-        "", "{", "[]", "{}", '{"version": 1}', '{"version": 2, "obj": 1}', '{"version": 1, "obj": [1]}',
-        '{"version": 1, "obj": {"array": 7}}', '{"version": 1, "obj": {"code": "1"}}', '{"version": 1, "obj": {}}',
-        '{"version": 1, "obj": {"dict": [[{"list": []}, 1]]}}', '{"version": 1, "obj": {"float": "zz"}}',
-        '{"version": 1, "obj": {"int": "0xg"}}', '{"version": 1, "obj": {"list": 3}}',
-        '{"version": 1, "obj": {"dtype": "nothing"}}', '{"version": 1, "obj": {"tensor": [0]}}',
-        '{"version": 1, "obj": ' + '{"list": [' * 3000 + "]}" * 3000 + "}"))])
-def test_what_does_not_hang_together_is_refused(changes, tmp_path):
-    rewrite(tmp_path / "file", changes)
-    refused(tmp_path / "file", "damaged, or of another make|nested too deep")
-
-
-@pytest.mark.parametrize(("content", "text"), [
-    (b"", "not written by mg.save"), (b"not a zip file", "not written by mg.save"), (b"PK\x03\x04", "cut short"),
-    (npy(np.ones(3)), "not written by mg.save")])
-def test_foreign_files(content, text, tmp_path):
-    (tmp_path / "file").write_bytes(content)
-    refused(tmp_path / "file", text)
-
-
-def test_an_npz_of_numpy_is_not_ours(tmp_path):
-    np.savez(tmp_path / "file.npz", a=np.ones(3))
-    refused(tmp_path / "file.npz", r"np\.load reads it")
-    with zipfile.ZipFile(tmp_path / "file.npz", "w") as archive:
-        archive.writestr("readme.txt", "hello")
-    refused(tmp_path / "file.npz", "not written by mg.save")
-
-
-def test_a_later_version_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "VERSION", 2)
-    mg.save([1], tmp_path / "file")
-    monkeypatch.undo()
-    refused(tmp_path / "file", "of version 2, this minigrad reads version 1")
-
-
-def test_keywords_of_torch(tmp_path):
-    mg.save([1], tmp_path / "file")
-    assert mg.load(tmp_path / "file", None, weights_only=True) == mg.load(tmp_path / "file", "cpu") == [1]
-    for device in ("cuda", "cuda:0", 0, lambda storage, place: storage):
-        with pytest.raises(ValueError, match="only the CPU"):
-            mg.load(tmp_path / "file", map_location=device)
-    with pytest.raises(TypeError, match="weights_only"):
-        mg.load(tmp_path / "file", weights_only="yes")
+def test_what_a_link_points_to_is_written(tmp_path):
+    (tmp_path / "runs").mkdir()
+    mg.save("old", tmp_path / "runs" / "3.pt")
+    for link, target in (("best.pt", "runs/3.pt"), ("last.pt", "best.pt"), ("new.pt", "runs/4.pt")):
+        (tmp_path / link).symlink_to(target)
+        mg.save(link, tmp_path / link)
+        assert (tmp_path / link).is_symlink()
+        assert mg.load(tmp_path / link) == link
+    assert mg.load(tmp_path / "runs" / "3.pt") == "last.pt"
+    assert sorted(os.listdir(tmp_path / "runs")) == ["3.pt", "4.pt"]

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from optimizing import param
+from scheduling import optimizer, run
 
 import minigrad as mg
 from minigrad import hooks, optim
@@ -32,23 +33,6 @@ RECORDED = [
     ("LambdaLR", {"lr_lambda": lambda t: 1 / (1 + t)}, [0.8 / (1 + t) for t in range(12)]),
 ]
 every_schedule = pytest.mark.parametrize(("name", "settings", "expected"), RECORDED)
-
-
-def optimizer(*groups, **kwargs):
-    """SGD with one parameter per group, each with a gradient, and these learning rates."""
-    params = [{"params": [param([1.0])], "lr": lr} for lr in groups or (0.8,)]
-    for group in params:
-        group["params"][0].grad = [0.0]
-    return optim.SGD(params, lr=0.5, **kwargs)
-
-
-def run(opt, schedule, steps=12):
-    """Step both and return the learning rates that the steps had."""
-    rates = []
-    for _ in range(steps):
-        rates.append(opt.step().lr)
-        schedule.step()
-    return rates
 
 
 def make(name, opt, settings):
@@ -170,30 +154,6 @@ def test_warm_up_then_cosine_in_closed_form():
     assert rates == pytest.approx([*warm, *down, 0.4, 0.4, 0.4], rel=1e-12)
 
 
-def test_a_change_by_hand_is_kept_as_a_factor():
-    """As PyTorch's StepLR does, whose next value is a multiple of the last."""
-    opt = optimizer(0.8, 0.4)
-    schedule = lr_scheduler.StepLR(opt, 2, 0.5)
-    run(opt, schedule, 2)
-    opt.param_groups[0]["lr"] = 0.04                 # it was 0.4
-    opt.step()
-    schedule.step()
-    assert [g["lr"] for g in opt.param_groups] == [pytest.approx(0.04), 0.2]
-    opt.step()
-    schedule.step()
-    assert [g["lr"] for g in opt.param_groups] == [pytest.approx(0.02), 0.1]
-
-
-def test_a_rate_that_was_set_by_hand_from_zero_gives_way():
-    opt = optimizer()
-    schedule = lr_scheduler.CosineAnnealingLR(opt, 2)
-    run(opt, schedule, 2)
-    assert opt.lr == 0.0
-    opt.lr = 0.3
-    run(opt, schedule, 2)
-    assert opt.lr == pytest.approx(0.8, rel=1e-15)
-
-
 def test_groups_added_later_keep_their_rate():
     opt = optimizer()
     schedule = lr_scheduler.ExponentialLR(opt, 0.5)
@@ -254,18 +214,6 @@ def test_before_any_call_of_the_optimizer_there_is_one_warning():
     assert (opt.lr, schedule.last_epoch) == (0.4, 1)
 
 
-def test_several_schedules_count_for_themselves():
-    opt = optimizer()
-    often, seldom = lr_scheduler.ExponentialLR(opt, 0.5), lr_scheduler.StepLR(opt, 1, 0.1)
-    for t in range(4):
-        opt.step()
-        often.step()
-        if t == 3:
-            seldom.step()
-    assert (often.last_epoch, seldom.last_epoch) == (4, 1)
-    assert opt.lr == pytest.approx(0.8 * 0.5 ** 4 * 0.1)
-
-
 # ------------------------------------------------------------------------------------------------ going on later
 
 @every_schedule
@@ -305,7 +253,7 @@ def test_a_saved_state_goes_on_to_the_bit(build, tmp_path):
 
 
 @pytest.mark.parametrize("change", [lambda s: s.pop("seen"), lambda s: s.update(more=1), lambda s: s["scales"].pop(),
-                                    lambda s: s["last_lr"].append(1.0)])
+                                    lambda s: s["last_lr"].append(1.0), lambda s: s["zeros"].append(True)])
 def test_a_state_that_does_not_fit_changes_nothing(change):
     opt = optimizer()
     schedule = lr_scheduler.StepLR(opt, 2)
@@ -315,68 +263,6 @@ def test_a_state_that_does_not_fit_changes_nothing(change):
     with pytest.raises(ValueError, match="StepLR"):
         schedule.load_state_dict(wrong)
     assert (schedule.state_dict(), opt.lr) == (before, 0.8)
-
-
-# ------------------------------------------------------------------------------------------------------- plateau
-
-MEASURES = [1.0, 0.9, 0.9, 0.95, 0.9, 0.9, 0.85, 0.85, 0.85, 0.85, 0.9, 0.9, 0.8, 0.8, math.nan, math.nan, 0.9, 0.9,
-            0.9, 0.9, 0.9, 0.9]
-PLATEAUS = [{}, {"patience": 1}, {"patience": 0, "factor": 0.5}, {"patience": 1, "cooldown": 3}, {"mode": "max"},
-            {"mode": "max", "patience": 2, "factor": 0.5}, {"patience": 2, "threshold": 0.1},
-            {"patience": 1, "threshold": 0.06, "threshold_mode": "abs"}, {"patience": 0, "min_lr": 0.02},
-            {"patience": 0, "min_lr": [0.1, 0.01]}, {"patience": 0, "eps": 0.06}]
-
-
-def test_plateau_in_words():
-    """Two steps without improvement are let pass, the third halves the rate."""
-    opt = optimizer()
-    schedule, rates = lr_scheduler.ReduceLROnPlateau(opt, factor=0.5, patience=2), []
-    for measure in (3.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0):
-        opt.step()
-        schedule.step(mg.tensor(measure))
-        rates.append(opt.lr)
-    assert rates == [0.8] * 4 + [0.4] * 4 + [0.2]
-    assert (schedule.get_last_lr(), schedule.last_epoch, schedule.best) == ([0.2], 9, 1.0)
-
-
-@pytest.mark.parametrize("settings", PLATEAUS)
-def test_plateau_is_torch_s(settings):
-    torch = pytest.importorskip("torch")
-    other = torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)], "lr": lr} for lr in (0.8, 0.05)])
-    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(other, **settings)
-    opt = optimizer(0.8, 0.05)
-    mine = lr_scheduler.ReduceLROnPlateau(opt, **settings)
-    for measure in MEASURES:
-        for o, s in ((opt, mine), (other, theirs)):
-            o.step()
-            s.step(measure)
-        assert mine.get_last_lr() == pytest.approx(theirs.get_last_lr(), rel=1e-12)
-        assert (mine.num_bad_epochs, mine.cooldown_counter) == (theirs.num_bad_epochs, theirs.cooldown_counter)
-
-
-def test_plateau_counts_updates_alone_and_can_go_on():
-    opt = optimizer(hooks=[hooks.Accumulate(2)])
-    schedule = lr_scheduler.ReduceLROnPlateau(opt, patience=1, factor=0.5)
-    for _ in range(6):
-        opt.step()
-        schedule.step(1.0)
-    assert (schedule.last_epoch, schedule.num_bad_epochs, opt.lr) == (3, 0, 0.4)
-    again = optimizer()
-    other = lr_scheduler.ReduceLROnPlateau(again, patience=1, factor=0.5)
-    other.load_state_dict(schedule.state_dict())
-    assert (other.state_dict(), again.lr) == (schedule.state_dict(), 0.4)
-    with pytest.raises(ValueError, match="2 groups"):
-        lr_scheduler.ReduceLROnPlateau(optimizer(1.0, 2.0)).load_state_dict(schedule.state_dict())
-
-
-def test_a_negative_measure_improves_by_falling_further():
-    """The margin is a share of its size; best * (1 - threshold) would call -1 better than -1."""
-    opt = optimizer()
-    schedule = lr_scheduler.ReduceLROnPlateau(opt, patience=0, factor=0.5)
-    for _ in range(2):
-        opt.step()
-        schedule.step(-1.0)
-    assert opt.lr == 0.4
 
 
 # ------------------------------------------------------------------------------------------------------ bad input
@@ -412,26 +298,6 @@ def test_bad_settings(name, settings, text):
 def test_bad_types(build):
     with pytest.raises(TypeError):
         build()
-
-
-def test_combinations_refuse_what_does_not_fit():
-    opt, other = optimizer(), optimizer()
-    a, b, c = (lr_scheduler.StepLR(o, 2) for o in (opt, opt, other))
-    for build, text in ((lambda: lr_scheduler.SequentialLR(opt, [a, b], [1, 2]), "2 schedules need 1"),
-                        (lambda: lr_scheduler.SequentialLR(opt, [a, c], [1]), "another optimizer"),
-                        (lambda: lr_scheduler.SequentialLR(opt, [], []), "need"),
-                        (lambda: lr_scheduler.ChainedScheduler([]), "at least one"),
-                        (lambda: lr_scheduler.ChainedScheduler([a, c]), "another optimizer")):
-        with pytest.raises(ValueError, match=text):
-            build()
-    chained = lr_scheduler.ChainedScheduler([a, b])
-    with pytest.raises(RuntimeError, match=r"part of a ChainedScheduler"):
-        a.step()
-    with pytest.raises(ValueError, match="already"):
-        lr_scheduler.ChainedScheduler([a])
-    opt.step()
-    chained.step()
-    assert chained.last_epoch == 1
 
 
 def test_a_rate_that_goes_wrong_later_changes_nothing():
@@ -477,3 +343,19 @@ def test_rates_of_zero_are_taken_in_training():
     assert w.data == pytest.approx([1.0 - 1.2])
     assert repr(schedule) == "CosineAnnealingLR(step 3, lr=0.4)"
     assert np.isfinite(w.data).all()
+
+
+def test_a_schedule_of_your_own_without_a_value_says_so():
+    class Empty(lr_scheduler.LRScheduler):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Empty has no value\(self, base, t, group\)"):
+        Empty(optimizer())
+
+
+@pytest.mark.parametrize(("name", "nearest"), [
+    ("OneCycleLR", "SequentialLR"), ("CosineAnnealingWarmRestarts", "LambdaLR"), ("CyclicLR", "LambdaLR"),
+    ("PolynomialLR", "LambdaLR"), ("StepLr", "did you mean 'StepLR'")])
+def test_schedules_that_are_left_out_are_named_with_the_nearest(name, nearest):
+    with pytest.raises(AttributeError, match=f"lr_scheduler' has no .*{nearest}"):
+        getattr(lr_scheduler, name)

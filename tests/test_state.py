@@ -10,7 +10,7 @@ from minigrad import nn, optim
 
 class Net(nn.Module):
     def __init__(self, dtype=float):
-        self.scale = nn.Parameter([1.0, 2.0], dtype)
+        self.scale = nn.Parameter([1.0, 2.0], dtype=dtype)
         self.register_buffer("mean", np.array([0.5, 0.25], dtype))
         self.register_buffer("steps", 7)
         self.register_buffer("noise", [1.0], persistent=False)

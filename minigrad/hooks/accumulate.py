@@ -26,6 +26,17 @@ class Accumulate:
 
     Raises:
         ValueError: for ``every`` < 1, or an unknown reduction or ``last``.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import hooks, optim
+        >>> w = mg.tensor([0.0], requires_grad=True)
+        >>> opt = optim.SGD([w], lr=1.0, hooks=[hooks.Accumulate(2)])
+        >>> for gradient, items in (([1.0], 3), ([5.0], 1)):
+        ...     w.grad = gradient
+        ...     print(opt.step(weight=items).status, w.tolist())
+        hold [0.0]
+        step [-2.0]
     """
 
     role = "accumulate"

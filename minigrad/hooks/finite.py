@@ -21,6 +21,15 @@ class NonFinite:
 
     Raises:
         ValueError: for an unknown policy or ``max_consecutive`` < 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad.hooks import NonFinite, apply_hooks
+        >>> grads = {"w": np.array([np.nan, 2.0])}
+        >>> apply_hooks([NonFinite("skip")], grads)
+        Verdict(status='skip', reason='not finite: w (1 NaN of 2)')
+        >>> apply_hooks([NonFinite("zero")], grads)
+        {'w': array([0., 2.])}
     """
 
     role = "finite"
@@ -31,6 +40,10 @@ class NonFinite:
         if not isinstance(max_consecutive, numbers.Real) or not max_consecutive >= 1:
             raise ValueError(f"max_consecutive = {max_consecutive!r}: must be at least 1")
         self.policy, self.max_consecutive = policy, max_consecutive
+        self.reset()
+
+    def reset(self):
+        """Begin the count of skips in a row anew."""
         self.consecutive = 0
 
     def __call__(self, grads, ctx):

@@ -13,6 +13,9 @@ A hook is any callable ``hook(grads, ctx)``:
         return {name: g if g is None else g * 0.5 for name, g in grads.items()}
 
     optim.SGD(net.parameters(), lr=0.1, hooks=[halve])
+
+A hook that keeps a state says so by ``state_dict()`` and ``load_state_dict(state)``, and gets back what it had where a
+step raises.  It serves one optimizer; to serve another when that is gone it needs a ``reset()``, which is called then.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +37,10 @@ HOLD = Verdict("hold")
 """No update yet; the gradient is being kept (an accumulation window that is not full)."""
 
 SKIP = Verdict("skip")
-"""Drop this gradient: no update, and no counter of updates advances."""
+"""Drop this gradient: no update, and no counter of updates advances.
+
+From an update hook it gives the update hooks to its left their states back, for what they saw does not happen.
+"""
 
 
 @dataclass(slots=True)

@@ -1,66 +1,28 @@
 """One step of a recurrent net as a module: RNNCell, LSTMCell, GRUCell."""
 
-import math
-import operator
-
 import numpy as np
 
 from minigrad.nn import functional as F
-from minigrad.nn import init
-from minigrad.nn.functional.common import floats
+from minigrad.nn.functional.common import whole_number
 from minigrad.nn.functional.recurrent import NONLINEARITIES, gru_step, lstm_step, rnn_step
-from minigrad.nn.module import Module
-from minigrad.nn.parameter import Parameter
+from minigrad.nn.parameter import blank
+from minigrad.nn.recurrence import Recurrence, check_input, check_state
 
 
-def positive_size(owner, what, value):
-    """Return a size as an integer, or say that it is none."""
-    try:
-        size = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{owner}: {what} = {value!r} is no whole number") from None
-    if size < 1:
-        raise ValueError(f"{owner}: {what} = {size}, but it must be at least 1")
-    return size
-
-
-def draw(shape, hidden_size, dtype, rng):
-    """Return a parameter drawn from U[-1/sqrt(H), 1/sqrt(H)], PyTorch's default for all of a recurrent net."""
-    bound = 1 / math.sqrt(hidden_size)
-    return init.uniform_(Parameter(np.zeros(shape, dtype)), -bound, bound, rng)
-
-
-def check_input(owner, x, size, axes):
-    """Return x as a tensor or array; refuse other numbers of axes than there are in ``axes`` (number -> names)."""
-    x = floats(owner, x)
-    if x.ndim not in axes:
-        raise ValueError(f"{owner}: x of shape {x.shape} has {x.ndim} axes; give {' or '.join(axes.values())}")
-    if x.shape[-1] != size:
-        raise ValueError(f"{owner}: x of shape {x.shape} does not fit input_size = {size}, which its last axis must be")
-    return x
-
-
-def check_state(owner, what, state, shape, axes):
-    """Return a state as a tensor or array; refuse another shape than the one that fits x."""
-    state = floats(owner, state, what)
-    if state.shape != shape:
-        raise ValueError(f"{owner}: the state {what} has shape {state.shape}, but for this x it must be {shape} {axes}")
-    return state
-
-
-class Cell(Module):
+class Cell(Recurrence):
     """What the cells share: parameters and checks."""
 
     gates = 1
 
-    def __init__(self, input_size, hidden_size, bias=True, dtype=float, rng=None):
-        self.input_size = positive_size(type(self).__name__, "input_size", input_size)
-        self.hidden_size = positive_size(type(self).__name__, "hidden_size", hidden_size)
-        rows = self.gates * hidden_size
-        self.weight_ih = draw((rows, input_size), hidden_size, dtype, rng)
-        self.weight_hh = draw((rows, hidden_size), hidden_size, dtype, rng)
-        self.bias_ih = draw(rows, hidden_size, dtype, rng) if bias else None
-        self.bias_hh = draw(rows, hidden_size, dtype, rng) if bias else None
+    def __init__(self, input_size, hidden_size, bias=True, dtype=float, rng=None, device=None):
+        self.input_size = whole_number(type(self).__name__, "input_size", input_size)
+        self.hidden_size = whole_number(type(self).__name__, "hidden_size", hidden_size)
+        rows = self.gates * self.hidden_size
+        self.weight_ih = blank((rows, self.input_size), dtype, device)
+        self.weight_hh = blank((rows, self.hidden_size), dtype, device)
+        self.bias_ih = blank(rows, dtype, device) if bias else None
+        self.bias_hh = blank(rows, dtype, device) if bias else None
+        self.reset_parameters(rng)
 
     def _projected(self, x):
         """Return the image of x, checked."""
@@ -91,6 +53,7 @@ class RNNCell(Cell):
         nonlinearity: f, "tanh" or "relu".
         dtype: a floating dtype.
         rng: a ``numpy.random.Generator``.
+        device: only "cpu", or None.
 
     Raises:
         ValueError: for an unknown nonlinearity, sizes below 1, or inputs that do not fit.
@@ -105,10 +68,11 @@ class RNNCell(Cell):
         (5, 4)
     """
 
-    def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", dtype=float, rng=None):
+    def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", dtype=float, rng=None,
+                 device=None):
         if nonlinearity not in NONLINEARITIES:
             raise ValueError(f"RNNCell: nonlinearity = {nonlinearity!r}: 'tanh' or 'relu'")
-        super().__init__(input_size, hidden_size, bias, dtype, rng)
+        super().__init__(input_size, hidden_size, bias, dtype, rng, device)
         self.nonlinearity = nonlinearity
 
     def forward(self, x, h=None):

@@ -1,9 +1,11 @@
-"""Modules that hold modules, and the ones that only pass on or rearrange."""
+"""Modules that hold modules or parameters, and Residual, which leads its input past one."""
 
 import operator
 from collections.abc import Mapping
 
 from minigrad.nn.module import Module
+from minigrad.nn.parameter import Parameter
+from minigrad.tensor import Tensor
 
 
 def checked(owner, what, module):
@@ -15,41 +17,52 @@ def checked(owner, what, module):
 
 
 class Numbered(Module):
-    """What Sequential and ModuleList share: modules under the names "0", "1", ... that can be used like a list."""
+    """What Sequential, ModuleList and ParameterList share: things named "0", "1", ... that are used like a list."""
+
+    holds, noun = Module, "module"
 
     def _items(self):
-        return list(self.named_children())
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, self.holds)]
+
+    def _checked(self, what, value):
+        """Return what is to be held, or say that it cannot be."""
+        return checked(self, f"{what}", value)
 
     def _place(self, items):
-        """Replace all modules; those whose names are numbers are numbered anew."""
-        items = [(str(k) if name.isdecimal() else name, module) for k, (name, module) in enumerate(items)]
+        """Replace all that is held; those whose names are numbers are numbered anew."""
+        items = [(str(k) if name.isdecimal() else name, value) for k, (name, value) in enumerate(items)]
         names = [name for name, _ in items]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"{type(self).__name__}: {name!r} would name two modules")
+                raise ValueError(f"{type(self).__name__}: {name!r} would name two {self.noun}s")
         for name, _ in self._items():
             delattr(self, name)
-        for name, module in items:
-            setattr(self, name, module)
+        for name, value in items:
+            setattr(self, name, value)
 
     def _index(self, index):
         """Return an index that counts from the front, checked."""
         index, length = operator.index(index), len(self)
         if not -length <= index < length:
-            raise IndexError(f"{type(self).__name__} of {length} modules has no module {index}")
+            raise IndexError(f"{type(self).__name__} of {length} {self.noun}s has no {self.noun} {index}")
         return index % length
 
     def __len__(self):
         return len(self._items())
 
     def __iter__(self):
-        return (module for _, module in self._items())
+        return (value for _, value in self._items())
 
-    def __contains__(self, module):
-        return any(module is held for held in self)
+    def __contains__(self, value):
+        return any(value is held for held in self)
 
-    def __setitem__(self, index, module):
-        setattr(self, self._items()[self._index(index)][0], checked(self, f"the module for place {index}", module))
+    def __setitem__(self, index, value):
+        items = self._items()
+        if isinstance(index, slice):
+            items[index] = [("0", self._checked(f"{self.noun} {k}", v)) for k, v in enumerate(value)]
+            self._place(items)
+        else:
+            setattr(self, items[self._index(index)][0], self._checked(f"the {self.noun} for place {index}", value))
 
     def __delitem__(self, index):
         items = self._items()
@@ -58,25 +71,33 @@ class Numbered(Module):
         del items[index]
         self._place(items)
 
-    def append(self, module):
-        """Add a module at the end; returns this one."""
+    def append(self, value):
+        """Add one at the end; returns this container."""
         taken, number = vars(self), len(self)
         while str(number) in taken:             # a slice keeps the names that its modules had
             number += 1
-        self.add_module(str(number), checked(self, "the module to append", module))
+        setattr(self, str(number), self._checked(f"the {self.noun} to append", value))
         return self
 
-    def extend(self, modules):
-        """Add several modules at the end; returns this one."""
-        for module in [checked(self, f"module {k}", module) for k, module in enumerate(modules)]:
-            self.append(module)
+    def extend(self, values):
+        """Add several at the end, as ``+=`` does; returns this container."""
+        for value in [self._checked(f"{self.noun} {k}", value) for k, value in enumerate(values)]:
+            self.append(value)
         return self
 
-    def insert(self, index, module):
-        """Put a module before the one at an index; those behind it are numbered anew."""
+    __iadd__ = extend
+
+    def insert(self, index, value):
+        """Put one before that at an index; those behind it are numbered anew."""
         items = self._items()
-        items.insert(operator.index(index), ("0", checked(self, "the module to insert", module)))
+        items.insert(operator.index(index), ("0", self._checked(f"the {self.noun} to insert", value)))
         self._place(items)
+
+    def pop(self, index=-1):
+        """Take out the one at an index, by default the last, and return it."""
+        value = self._items()[self._index(index)][1]
+        del self[index]
+        return value
 
 
 class Sequential(Numbered):
@@ -109,6 +130,7 @@ class Sequential(Numbered):
             self.add_module(name if named else str(name), checked(self, what, module))
 
     def forward(self, x):
+        """Return what the last module returns."""
         for _, module in self.named_children():
             x = module(x)
         return x
@@ -141,6 +163,45 @@ class ModuleList(Numbered):
         if isinstance(index, slice):
             return ModuleList(list(self)[index])
         return self._items()[self._index(index)][1]
+
+
+class ParameterList(Numbered):
+    """A list of parameters that belong to the net; a plain list would hide them from ``parameters()``.
+
+    Tensors that require no gradient become parameters.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> weights = nn.ParameterList(mg.zeros(2, k + 1) for k in range(3))
+        >>> weights
+        ParameterList((2, 1), (2, 2), (2, 3))
+        >>> [name for name, p in weights.named_parameters()]
+        ['0', '1', '2']
+    """
+
+    holds, noun = Parameter, "parameter"
+
+    def __init__(self, parameters=()):
+        self.extend(parameters)
+
+    def _checked(self, what, value):
+        if isinstance(value, Tensor) and not isinstance(value, Parameter):
+            return Parameter(value)
+        if not isinstance(value, Parameter):
+            raise TypeError(f"ParameterList: {what} is a {type(value).__name__}, not a Parameter")
+        return value
+
+    def forward(self, *args):
+        raise TypeError("a ParameterList only holds parameters; use them one by one, `for p in parameters: ...`")
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return ParameterList(list(self)[index])
+        return self._items()[self._index(index)][1]
+
+    def extra_repr(self):
+        return ", ".join(str(p.shape) for p in self)
 
 
 class ModuleDict(Module):
@@ -203,47 +264,6 @@ class ModuleDict(Module):
         return name in self.keys()
 
 
-class Identity(Module):
-    """Returns what it is given; stands where a layer has been taken out.  Any arguments are accepted, and ignored."""
-
-    def __init__(self, *args, **kwargs):
-        pass
-
-    def forward(self, x):
-        return x
-
-
-class Flatten(Module):
-    """Joins the axes start_dim ... end_dim into one; by default all but the first: (N, C, H, W) to (N, C H W).
-
-    Raises:
-        ValueError: if x has no such axes, or the first comes after the last.
-
-    Example:
-        >>> import numpy as np
-        >>> from minigrad import nn
-        >>> nn.Flatten()(np.ones((5, 2, 3, 4))).shape
-        (5, 24)
-    """
-
-    def __init__(self, start_dim=1, end_dim=-1):
-        self.start_dim, self.end_dim = operator.index(start_dim), operator.index(end_dim)
-
-    def forward(self, x):
-        ndim = len(x.shape)
-        start, end = (d + ndim if d < 0 else d for d in (self.start_dim, self.end_dim))
-        if not 0 <= start <= end < ndim:
-            raise ValueError(f"{self!r} of x of shape {tuple(x.shape)}: axes {self.start_dim} to {self.end_dim} are "
-                             f"not there, or in the wrong order")
-        joined = 1
-        for n in x.shape[start:end + 1]:
-            joined *= n
-        return x.reshape((*x.shape[:start], joined, *x.shape[end + 1:]))
-
-    def extra_repr(self):
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
-
 class Residual(Module):
     """x + module(x) (He et al. 2016): the gradient has a way past the module.
 
@@ -266,6 +286,7 @@ class Residual(Module):
         self.module = checked(self, "its module", modules[0]) if len(modules) == 1 else Sequential(*modules)
 
     def forward(self, x):
+        """Return x + module(x), of the shape of x."""
         y = self.module(x)
         if y.shape != x.shape:
             raise ValueError(f"Residual: x has shape {tuple(x.shape)} and module(x) {tuple(y.shape)}; they are added, "

@@ -1,59 +1,70 @@
-"""Convolutional layers and pooling, with PyTorch's arguments; each for one spatial axis and for two."""
+"""Convolutional layers, with PyTorch's arguments; each for one spatial axis and for two."""
 
 import math
 
-import numpy as np
-
 from minigrad.nn import functional as F
 from minigrad.nn import init
-from minigrad.nn.functional.conv import convolution_settings, numbers, refuse_groups
-from minigrad.nn.functional.pooling import adaptive_sizes, pooling_settings, refuse_indices, refuse_zero_divisor
-from minigrad.nn.module import Module, Parameter
+from minigrad.nn.functional.common import whole_number
+from minigrad.nn.functional.conv import convolution_settings, numbers, refuse_groups, refuse_large_output_padding
+from minigrad.nn.module import Module
+from minigrad.nn.parameter import blank
 
 
-class _Conv(Module):
-    """What Conv1d and Conv2d share: all but the number of spatial axes."""
+class Convolution(Module):
+    """What all convolutions share: parameters and settings; they differ in the axes, and in the way round."""
 
-    axes, convolve = None, None
+    axes = None
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-                 padding_mode="zeros", dtype=float, rng=None):
+    def set_up(self, in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype, rng, device):
+        """Check the settings, and make weight (first, second, *kernel_size) and bias."""
         name = type(self).__name__
-        if in_channels < 1 or out_channels < 1:
-            raise ValueError(f"{name}({in_channels}, {out_channels}): both numbers of channels must be at least 1")
+        self.in_channels = whole_number(name, "in_channels", in_channels)
+        self.out_channels = whole_number(name, "out_channels", out_channels)
         refuse_groups(name, groups)
         if padding_mode != "zeros":
             raise ValueError(f"{name}: padding_mode = {padding_mode!r} is not supported, only 'zeros'; pad the input "
-                             f"before the layer, e.g. with np.pad")
-        kernel = numbers(name, "kernel_size", kernel_size, self.axes, 1)
-        self.kernel_size = kernel
-        self.stride, self.padding, self.dilation = convolution_settings(name, self.axes, stride, padding, dilation)
-        bound = 1 / math.sqrt(in_channels * math.prod(kernel))
-        shape = (out_channels, in_channels, *kernel)
-        self.weight = init.uniform_(Parameter(np.zeros(shape, dtype)), -bound, bound, rng)
-        self.bias = init.uniform_(Parameter(np.zeros(out_channels, dtype)), -bound, bound, rng) if bias else None
+                             f"before the layer with F.pad(x, amounts, mode)")
+        self.kernel_size = numbers(name, "kernel_size", kernel_size, self.axes, 1)
+        self.weight = blank((*self.channels(), *self.kernel_size), dtype, device)
+        self.bias = blank(self.out_channels, dtype, device) if bias else None
+        self.reset_parameters(rng)
 
-    def forward(self, x):
-        return self.convolve(x, self.weight, self.bias, self.stride, self.padding, self.dilation)
+    def channels(self):
+        """Return the first two axes of the weight."""
+        return self.out_channels, self.in_channels
 
-    @property
-    def in_channels(self):
-        return self.weight.shape[1]
-
-    @property
-    def out_channels(self):
-        return self.weight.shape[0]
+    def reset_parameters(self, rng=None):
+        """Draw weight and bias anew from the default distribution."""
+        bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
+        for p in (self.weight,) if self.bias is None else (self.weight, self.bias):
+            init.uniform_(p, -bound, bound, rng)
 
     def extra_repr(self):
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding != (0,) * self.axes:
-            text += f", padding={self.padding!r}"
-        if self.dilation != (1,) * self.axes:
-            text += f", dilation={self.dilation}"
+        for what, default in (("padding", 0), ("output_padding", 0), ("dilation", 1)):
+            value = getattr(self, what, (default,) * self.axes)
+            if value != (default,) * self.axes:
+                text += f", {what}={value!r}"
         return text + ("" if self.bias is not None else ", bias=False")
 
 
-class Conv1d(_Conv):
+class Conv(Convolution):
+    """What Conv1d and Conv2d share: all but the number of spatial axes."""
+
+    convolve = None
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+                 padding_mode="zeros", dtype=float, rng=None, device=None):
+        self.stride, self.padding, self.dilation = convolution_settings(type(self).__name__, self.axes, stride,
+                                                                        padding, dilation)
+        self.set_up(in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype, rng, device)
+
+    def forward(self, x):
+        """Return (N, out, *spatial) for x (N, in, *spatial), or without N for one example."""
+        return self.convolve(x, self.weight, self.bias, self.stride, self.padding, self.dilation)
+
+
+class Conv1d(Conv):
     """The convolution of sequences (N, in, L); all else as :class:`Conv2d`.
 
     Example:
@@ -66,7 +77,7 @@ class Conv1d(_Conv):
     axes, convolve = 1, staticmethod(F.conv1d)
 
 
-class Conv2d(_Conv):
+class Conv2d(Conv):
     """The convolution of images (N, in, H, W), or one (in, H, W); see ``F.conv2d``.
 
     Weight (out, in, *kernel_size) and bias (out,) are drawn from U[-1/sqrt(n), 1/sqrt(n)], n = in * prod(kernel_size):
@@ -83,6 +94,7 @@ class Conv2d(_Conv):
         padding_mode: only "zeros".
         dtype: a floating dtype.
         rng: a ``numpy.random.Generator``; default the one that ``mg.manual_seed`` seeds.
+        device: only "cpu", or None.
 
     Raises:
         TypeError: for settings that are no integers.
@@ -101,103 +113,61 @@ class Conv2d(_Conv):
     axes, convolve = 2, staticmethod(F.conv2d)
 
 
-class _MaxPool(Module):
-    """What MaxPool1d and MaxPool2d share."""
+class ConvTranspose(Convolution):
+    """What ConvTranspose1d and ConvTranspose2d share: all but the number of spatial axes."""
 
-    axes, pool = None, None
+    convolve = None
 
-    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False):
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
+                 bias=True, dilation=1, padding_mode="zeros", dtype=float, rng=None, device=None):
         name = type(self).__name__
-        refuse_indices(name, return_indices)
-        pooling_settings(name, self.axes, kernel_size, stride, padding, dilation)
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
+        self.stride, self.padding = (numbers(name, what, value, self.axes, least) for what, value, least in (
+            ("stride", stride, 1), ("padding", padding, 0)))
+        self.output_padding = numbers(name, "output_padding", output_padding, self.axes, 0)
+        refuse_large_output_padding(name, self.output_padding, self.stride, output_padding)
+        self.dilation = numbers(name, "dilation", dilation, self.axes, 1)
+        self.set_up(in_channels, out_channels, kernel_size, groups, bias, padding_mode, dtype, rng, device)
+
+    def channels(self):
+        return self.in_channels, self.out_channels
 
     def forward(self, x):
-        return self.pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
-
-    def extra_repr(self):
-        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-                f"dilation={self.dilation}, ceil_mode={self.ceil_mode}")
+        """Return (N, out, *spatial) for x (N, in, *spatial), or without N for one example."""
+        return self.convolve(x, self.weight, self.bias, self.stride, self.padding, self.output_padding,
+                             dilation=self.dilation)
 
 
-class MaxPool1d(_MaxPool):
-    """The largest element of each window of (N, C, L); see :class:`MaxPool2d`."""
-
-    axes, pool = 1, staticmethod(F.max_pool1d)
-
-
-class MaxPool2d(_MaxPool):
-    """The largest element of each window of (N, C, H, W); of equal ones the first gets the gradient.
-
-    The arguments are those of ``F.max_pool2d``.
-
-    Example:
-        >>> from minigrad import nn
-        >>> nn.MaxPool2d(2)
-        MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
-    """
-
-    axes, pool = 2, staticmethod(F.max_pool2d)
-
-
-class AvgPool1d(Module):
-    """The mean of each window of (N, C, L); the arguments are those of ``F.avg_pool1d``."""
-
-    axes = 1
-
-    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
-        pooling_settings(type(self).__name__, self.axes, kernel_size, stride, padding)
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
-
-    def forward(self, x):
-        return F.avg_pool1d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
-
-    def extra_repr(self):
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
-
-class AvgPool2d(AvgPool1d):
-    """The mean of each window of (N, C, H, W); the arguments are those of ``F.avg_pool2d``."""
-
-    axes = 2
-
-    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-                 divisor_override=None):
-        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
-        refuse_zero_divisor(type(self).__name__, divisor_override)
-        self.divisor_override = divisor_override
-
-    def forward(self, x):
-        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
-                            self.divisor_override)
-
-
-class AdaptiveAvgPool1d(Module):
-    """The means of so many stretches of (N, C, L), whatever L is; see ``F.adaptive_avg_pool1d``."""
-
-    axes, pool = 1, staticmethod(F.adaptive_avg_pool1d)
-
-    def __init__(self, output_size):
-        adaptive_sizes(type(self).__name__, self.axes, output_size)
-        self.output_size = output_size
-
-    def forward(self, x):
-        return self.pool(x, self.output_size)
-
-    def extra_repr(self):
-        return f"output_size={self.output_size}"
-
-
-class AdaptiveAvgPool2d(AdaptiveAvgPool1d):
-    """The means of so many windows of (N, C, H, W), whatever H and W are; see ``F.adaptive_avg_pool2d``.
+class ConvTranspose1d(ConvTranspose):
+    """The transposed convolution of sequences (N, in, L); all else as :class:`ConvTranspose2d`.
 
     Example:
         >>> import numpy as np
         >>> from minigrad import nn
-        >>> nn.AdaptiveAvgPool2d(1)(np.ones((5, 8, 7, 6))).shape
-        (5, 8, 1, 1)
+        >>> nn.ConvTranspose1d(3, 5, kernel_size=2, stride=2)(np.ones((2, 3, 8))).shape
+        (2, 5, 16)
     """
 
-    axes, pool = 2, staticmethod(F.adaptive_avg_pool2d)
+    axes, convolve = 1, staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(ConvTranspose):
+    """The transposed convolution of images (N, in, H, W), or one (in, H, W); see ``F.conv_transpose2d``.
+
+    Weight (in, out, *kernel_size) and bias (out,) are drawn from U[-1/sqrt(n), 1/sqrt(n)], n = out *
+    prod(kernel_size), PyTorch's default.
+
+    Args:
+        output_padding: rows and columns added at the end, less than the stride.
+        others: as for :class:`Conv2d`, in PyTorch's order.
+
+    Raises:
+        TypeError, ValueError: as :class:`Conv2d`.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad import nn
+        >>> nn.ConvTranspose2d(3, 5, 4, stride=2, padding=1)(np.ones((2, 3, 8, 8))).shape
+        (2, 5, 16, 16)
+    """
+
+    axes, convolve = 2, staticmethod(F.conv_transpose2d)

@@ -1,7 +1,7 @@
 """Initial values, drawn in place; the names are PyTorch's, the generator is passed along.
 
 Every function fills a tensor, keeps its dtype, and returns it.  A weight has shape (out, in, *kernel); its fan-in is
-in times the size of the kernel, its fan-out out times that.
+in times the size of the kernel, its fan-out out times that.  PyTorch's name ``generator=`` is taken for ``rng=``.
 """
 
 import math
@@ -10,31 +10,54 @@ import operator
 
 import numpy as np
 
+from minigrad.nn.filling import assign, check, check_square, filler, matrix, not_negative
 from minigrad.seeding import generator
-from minigrad.tensor import Tensor
 
 # ------------------------------------------------------------------------------- any shape
 
+@filler
 def uniform_(p, a=0.0, b=1.0, rng=None):
-    """Fill a parameter with numbers drawn uniformly from [a, b)."""
+    """Fill a parameter with numbers drawn uniformly from [a, b).
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.uniform_(nn.Linear(300, 200).weight, -0.1, 0.3)
+        >>> round(float(w.data.mean()), 2)
+        0.1
+    """
     check(p, "uniform_", a=a, b=b)
     if a > b:
         raise ValueError(f"uniform_: a = {a!r} lies above b = {b!r}")
     return assign(p, generator(rng).uniform(a, b, p.shape))
 
 
+@filler
 def normal_(p, mean=0.0, std=1.0, rng=None):
-    """Fill a parameter with normal numbers."""
+    """Fill a parameter with normal numbers.
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.normal_(nn.Linear(300, 200).weight, 0.0, 0.02)
+        >>> round(float(w.data.std()), 3)
+        0.02
+    """
     check(p, "normal_", mean=mean, std=std)
     not_negative("normal_", std=std)
     return assign(p, generator(rng).normal(mean, std, p.shape))
 
 
+@filler
 def trunc_normal_(p, mean=0.0, std=1.0, a=-2.0, b=2.0, rng=None):
     """Fill a parameter with normal numbers, those outside [a, b] drawn again; a and b are values, not multiples of std.
 
     Raises:
         ValueError: if less than one draw in a thousand falls into [a, b].
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.trunc_normal_(nn.Linear(300, 200).weight, std=2.0)
+        >>> float(w.data.max()) <= 2.0
+        True
     """
     check(p, "trunc_normal_", mean=mean, std=std, a=a, b=b)
     if not (std > 0 and a < b):
@@ -48,20 +71,43 @@ def trunc_normal_(p, mean=0.0, std=1.0, a=-2.0, b=2.0, rng=None):
     return assign(p, values)
 
 
+@filler
 def constant_(p, val):
-    """Fill a parameter with one value."""
+    """Fill a parameter with one value.
+
+    Example:
+        >>> from minigrad import nn
+        >>> nn.init.constant_(nn.Linear(3, 2).bias, 0.5)
+        tensor([0.5, 0.5], requires_grad=True)
+    """
     check(p, "constant_", val=val)
     return assign(p, np.full(p.shape, float(val)))
 
 
+@filler
 def zeros_(p):
-    """Fill a parameter with 0."""
-    return constant_(p, 0.0)
+    """Fill a parameter with 0.
+
+    Example:
+        >>> from minigrad import nn
+        >>> nn.init.zeros_(nn.Linear(3, 2).bias)
+        tensor([0., 0.], requires_grad=True)
+    """
+    check(p, "zeros_")
+    return assign(p, np.zeros(p.shape))
 
 
+@filler
 def ones_(p):
-    """Fill a parameter with 1."""
-    return constant_(p, 1.0)
+    """Fill a parameter with 1.
+
+    Example:
+        >>> from minigrad import nn
+        >>> nn.init.ones_(nn.Linear(3, 2).bias)
+        tensor([1., 1.], requires_grad=True)
+    """
+    check(p, "ones_")
+    return assign(p, np.ones(p.shape))
 
 
 # ------------------------------------------------------------------------ scaled by the fans
@@ -95,16 +141,33 @@ GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 
          "relu": math.sqrt(2), "selu": 0.75}
 
 
+@filler
 def xavier_uniform_(p, gain=1.0, rng=None):
-    """Fill a weight with U[-b, b], b = gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+    """Fill a weight with U[-b, b], b = gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.xavier_uniform_(nn.Linear(300, 200).weight)
+        >>> round(float(w.data.var() * 500), 1)
+        2.0
+    """
     return spread(p, "xavier_uniform_", gain, sum(fans(p, "xavier_uniform_")) / 2, True, rng)
 
 
+@filler
 def xavier_normal_(p, gain=1.0, rng=None):
-    """Fill a weight with N(0, gain^2 2 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+    """Fill a weight with N(0, gain^2 2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.xavier_normal_(nn.Linear(300, 200).weight)
+        >>> round(float(w.data.var() * 500), 1)
+        2.0
+    """
     return spread(p, "xavier_normal_", gain, sum(fans(p, "xavier_normal_")) / 2, False, rng)
 
 
+@filler
 def kaiming_uniform_(p, a=0.0, mode="fan_in", nonlinearity="leaky_relu", gain=None, rng=None):
     """Fill a weight with U[-b, b], b = gain sqrt(3 / fan) (He et al. 2015).
 
@@ -113,24 +176,54 @@ def kaiming_uniform_(p, a=0.0, mode="fan_in", nonlinearity="leaky_relu", gain=No
         mode: "fan_in" keeps the variance on the way forward, "fan_out" on the way back.
         nonlinearity: gives the gain, by :func:`calculate_gain`.
         gain: given instead of ``a`` and ``nonlinearity``.
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.kaiming_uniform_(nn.Linear(300, 200).weight, nonlinearity="relu")
+        >>> round(float(w.data.var() * 300), 1)
+        2.0
     """
     name = "kaiming_uniform_"
     return spread(p, name, kaiming_gain(a, nonlinearity, gain), chosen_fan(p, name, mode), True, rng)
 
 
+@filler
 def kaiming_normal_(p, a=0.0, mode="fan_in", nonlinearity="leaky_relu", gain=None, rng=None):
-    """Fill a weight with N(0, gain^2 / fan) (He et al. 2015); arguments as for :func:`kaiming_uniform_`."""
+    """Fill a weight with N(0, gain^2 / fan) (He et al. 2015); arguments as for :func:`kaiming_uniform_`.
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.kaiming_normal_(nn.Linear(300, 200).weight, mode="fan_out")
+        >>> round(float(w.data.var() * 200), 1)
+        2.0
+    """
     name = "kaiming_normal_"
     return spread(p, name, kaiming_gain(a, nonlinearity, gain), chosen_fan(p, name, mode), False, rng)
 
 
+@filler
 def lecun_uniform_(p, gain=1.0, rng=None):
-    """Fill a weight with U[-b, b], b = gain sqrt(3 / fan_in) (LeCun et al. 1998)."""
+    """Fill a weight with U[-b, b], b = gain sqrt(3 / fan_in) (LeCun et al. 1998).
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.lecun_uniform_(nn.Linear(300, 200).weight)
+        >>> round(float(w.data.var() * 300), 1)
+        1.0
+    """
     return spread(p, "lecun_uniform_", gain, fans(p, "lecun_uniform_")[0], True, rng)
 
 
+@filler
 def lecun_normal_(p, gain=1.0, rng=None):
-    """Fill a weight with N(0, gain^2 / fan_in) (LeCun et al. 1998)."""
+    """Fill a weight with N(0, gain^2 / fan_in) (LeCun et al. 1998).
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.lecun_normal_(nn.Linear(300, 200).weight)
+        >>> round(float(w.data.var() * 300), 1)
+        1.0
+    """
     return spread(p, "lecun_normal_", gain, fans(p, "lecun_normal_")[0], False, rng)
 
 
@@ -167,16 +260,32 @@ def fans(p, name):
 
 # --------------------------------------------------------------------------------- matrices
 
+@filler
 def eye_(p, gain=1.0):
-    """Fill a matrix with gain on its diagonal and 0 elsewhere (Le, Jaitly and Hinton 2015, for recurrent nets)."""
+    """Fill a matrix with gain on its diagonal and 0 elsewhere (Le, Jaitly and Hinton 2015, for recurrent nets).
+
+    Example:
+        >>> from minigrad import nn
+        >>> nn.init.eye_(nn.RNNCell(5, 2).weight_hh)
+        tensor([[1., 0.],
+                [0., 1.]], requires_grad=True)
+    """
     check(p, "eye_", gain=gain)
     return assign(p, float(gain) * np.eye(*matrix(p, "eye_")))
 
 
+@filler
 def orthogonal_(p, gain=1.0, rng=None):
     """Fill a matrix with gain times rows (or columns) of length 1 at right angles, uniformly (Saxe et al. 2014).
 
     A weight with a kernel is taken as a matrix (out, in * kernel).
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.orthogonal_(nn.Linear(3, 2).weight).detach().numpy()
+        >>> abs(w @ w.T).round(12)
+        array([[1., 0.],
+               [0., 1.]])
     """
     check(p, "orthogonal_", gain=gain)
     fans(p, "orthogonal_")
@@ -186,16 +295,25 @@ def orthogonal_(p, gain=1.0, rng=None):
     return assign(p, float(gain) * (q if rows >= columns else q.T).reshape(p.shape))
 
 
+@filler
 def spectral_radius_(p, rho, rng=None):
     """Fill a square matrix with normal numbers, scaled so that the largest |eigenvalue| is ``rho``.
 
     Raises:
         ValueError: if the matrix is not square, or rho is not >= 0 and finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad import nn
+        >>> w = nn.init.spectral_radius_(nn.RNNCell(5, 4).weight_hh, 0.9).detach().numpy()
+        >>> round(float(abs(np.linalg.eigvals(w)).max()), 6)
+        0.9
     """
     check_square(p, "spectral_radius_", rho)
     return assign(p, scaled_to(generator(rng).normal(size=p.shape), rho, "spectral_radius_"))
 
 
+@filler
 def sparse_(p, nonzeros, std=0.01, rho=None, rng=None):
     """Fill a matrix with 0, except for some normal numbers N(0, std^2) in each row, at places drawn anew for each.
 
@@ -209,6 +327,12 @@ def sparse_(p, nonzeros, std=0.01, rho=None, rng=None):
     Raises:
         TypeError: if nonzeros is no whole number.
         ValueError: if it does not fit the rows; if all eigenvalues are 0, so that no scale gives rho.
+
+    Example:
+        >>> from minigrad import nn
+        >>> w = nn.init.sparse_(nn.Linear(6, 4).weight, 2).detach().numpy()
+        >>> (w != 0).sum(axis=1)
+        array([2, 2, 2, 2])
     """
     check(p, "sparse_", std=std)
     not_negative("sparse_", std=std)
@@ -235,45 +359,3 @@ def scaled_to(w, rho, name):
         raise ValueError(f"{name}: all eigenvalues of the matrix drawn are 0, so no scale gives it a spectral radius "
                          f"of {rho}; draw again, with more non-zero entries or std > 0")
     return w * (rho / radius if radius else 0.0)
-
-
-# ----------------------------------------------------------------------------------- checks
-
-def check(p, name, **values):
-    """Refuse what cannot be filled, and settings that are no finite numbers."""
-    if not isinstance(p, Tensor):
-        raise TypeError(f"{name} fills a tensor in place, not a {type(p).__name__}")
-    if p.dtype.kind != "f":
-        raise TypeError(f"{name} fills floating-point tensors, not {p.dtype}")
-    for what, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-            raise ValueError(f"{name}: {what} = {value!r} is no finite number")
-
-
-def not_negative(name, **values):
-    """Refuse settings that are not >= 0 and finite."""
-    for what, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
-            raise ValueError(f"{name}: {what} = {value!r} must be a finite number >= 0")
-
-
-def matrix(p, name):
-    """Return the shape of a matrix, or say that it is none."""
-    if len(p.shape) != 2:
-        raise ValueError(f"{name}: a parameter of shape {p.shape} is no matrix (out, in)")
-    return p.shape
-
-
-def check_square(p, name, rho):
-    """Refuse what has no eigenvalues, and what is no spectral radius."""
-    check(p, name)
-    if len(p.shape) != 2 or p.shape[0] != p.shape[1]:
-        raise ValueError(f"{name}: a matrix of shape {p.shape} has no eigenvalues; it must be square")
-    if not (isinstance(rho, numbers.Real) and rho >= 0 and math.isfinite(rho)):
-        raise ValueError(f"{name}: rho = {rho!r}: a spectral radius is a finite number >= 0")
-
-
-def assign(p, values):
-    """Give a tensor its new values and return it."""
-    p.data = values
-    return p

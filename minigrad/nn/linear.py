@@ -2,12 +2,11 @@
 
 import math
 
-import numpy as np
-
 from minigrad.nn import functional as F
 from minigrad.nn import init
+from minigrad.nn.functional.common import whole_number
 from minigrad.nn.module import Module
-from minigrad.nn.parameter import Parameter
+from minigrad.nn.parameter import blank
 
 
 class Linear(Module):
@@ -20,9 +19,11 @@ class Linear(Module):
         bias: whether to add one.
         dtype: a floating dtype.
         rng: a ``numpy.random.Generator``; default the one that ``mg.manual_seed`` seeds.
+        device: only "cpu", or None.
 
     Raises:
-        ValueError: for sizes below 1, and in forward for an x that does not fit.
+        TypeError: for sizes that are no whole numbers.
+        ValueError: for sizes below 1 or another device, and in forward for an x that does not fit.
 
     Example:
         >>> import numpy as np
@@ -31,15 +32,21 @@ class Linear(Module):
         (4, 2)
     """
 
-    def __init__(self, in_features, out_features, bias=True, dtype=float, rng=None):
-        if in_features < 1 or out_features < 1:
-            raise ValueError(f"Linear({in_features}, {out_features}): both sizes must be at least 1")
-        self.in_features, self.out_features = in_features, out_features
-        bound = 1 / math.sqrt(in_features)
-        self.weight = init.uniform_(Parameter(np.zeros((out_features, in_features), dtype)), -bound, bound, rng)
-        self.bias = init.uniform_(Parameter(np.zeros(out_features, dtype)), -bound, bound, rng) if bias else None
+    def __init__(self, in_features, out_features, bias=True, dtype=float, rng=None, device=None):
+        self.in_features = whole_number("Linear", "in_features", in_features)
+        self.out_features = whole_number("Linear", "out_features", out_features)
+        self.weight = blank((self.out_features, self.in_features), dtype, device)
+        self.bias = blank(self.out_features, dtype, device) if bias else None
+        self.reset_parameters(rng)
+
+    def reset_parameters(self, rng=None):
+        """Draw weight and bias anew from the default distribution."""
+        bound = 1 / math.sqrt(self.in_features)
+        for p in (self.weight,) if self.bias is None else (self.weight, self.bias):
+            init.uniform_(p, -bound, bound, rng)
 
     def forward(self, x):
+        """Return (..., out) for x (..., in)."""
         return F.linear(x, self.weight, self.bias)
 
     def extra_repr(self):

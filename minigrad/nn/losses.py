@@ -30,21 +30,44 @@ class Loss(Module):
 
 
 class MSELoss(Loss):
-    """The mean of (x - target)^2."""
+    """The mean of (x - target)^2.
 
-    def forward(self, x, target):
-        return F.mse_loss(x, target, reduction=self.reduction)
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> nn.MSELoss()(mg.tensor([1.0, 3.0]), [0.0, 0.0])
+        tensor(5.)
+    """
+
+    def forward(self, input, target):
+        """Return the loss of two arrays of one shape: a number, or of that shape for reduction "none"."""
+        return F.mse_loss(input, target, reduction=self.reduction)
 
 
 class L1Loss(Loss):
-    """The mean of |x - target|."""
+    """The mean of |x - target|.
 
-    def forward(self, x, target):
-        return F.l1_loss(x, target, reduction=self.reduction)
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> nn.L1Loss(reduction="sum")(mg.tensor([1.0, 3.0]), [0.0, 0.0])
+        tensor(4.)
+    """
+
+    def forward(self, input, target):
+        """Return the loss of two arrays of one shape: a number, or of that shape for reduction "none"."""
+        return F.l1_loss(input, target, reduction=self.reduction)
 
 
 class SmoothL1Loss(Loss):
-    """The mean of |x - target|, rounded off as a parabola within beta of 0."""
+    """The mean of |x - target|, rounded off as a parabola within beta of 0.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> nn.SmoothL1Loss(reduction="none", beta=2.0)(mg.tensor([1.0, 3.0]), [0.0, 0.0])
+        tensor([0.25, 2.  ])
+    """
 
     def __init__(self, *, reduction="mean", beta=1.0):
         super().__init__(reduction=reduction)
@@ -52,15 +75,23 @@ class SmoothL1Loss(Loss):
             raise ValueError(f"SmoothL1Loss: beta = {beta}, but it cannot be below 0")
         self.beta = beta
 
-    def forward(self, x, target):
-        return F.smooth_l1_loss(x, target, reduction=self.reduction, beta=self.beta)
+    def forward(self, input, target):
+        """Return the loss of two arrays of one shape: a number, or of that shape for reduction "none"."""
+        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
     def extra_repr(self):
         return changed(self, reduction="mean", beta=1.0)
 
 
 class HuberLoss(Loss):
-    """The mean of a parabola in x - target that goes on as a straight line beyond delta."""
+    """The mean of a parabola in x - target that goes on as a straight line beyond delta.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> nn.HuberLoss(reduction="none")(mg.tensor([1.0, 3.0]), [0.0, 0.0])
+        tensor([0.5, 2.5])
+    """
 
     def __init__(self, *, reduction="mean", delta=1.0):
         super().__init__(reduction=reduction)
@@ -68,8 +99,9 @@ class HuberLoss(Loss):
             raise ValueError(f"HuberLoss: delta = {delta}, but it must be above 0")
         self.delta = delta
 
-    def forward(self, x, target):
-        return F.huber_loss(x, target, reduction=self.reduction, delta=self.delta)
+    def forward(self, input, target):
+        """Return the loss of two arrays of one shape: a number, or of that shape for reduction "none"."""
+        return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
     def extra_repr(self):
         return changed(self, reduction="mean", delta=1.0)
@@ -92,8 +124,9 @@ class CrossEntropyLoss(Loss):
         self.keep_weight("weight", weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, logits, target):
-        return F.cross_entropy(logits, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+    def forward(self, input, target):
+        """Return the loss of input (N, C, ...) for target (N, ...): a number, or (N, ...) for reduction "none"."""
+        return F.cross_entropy(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
                                label_smoothing=self.label_smoothing)
 
     def extra_repr(self):
@@ -101,46 +134,77 @@ class CrossEntropyLoss(Loss):
 
 
 class NLLLoss(Loss):
-    """The mean of -log_p[target]: CrossEntropyLoss without its log_softmax."""
+    """The mean of -log_p[target]: CrossEntropyLoss without its log_softmax.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> nn.NLLLoss()(mg.tensor([[-0.5, -1.0], [-2.0, -0.1]]), [0, 1])
+        tensor(0.3)
+    """
 
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean"):
         super().__init__(reduction=reduction)
         self.keep_weight("weight", weight)
         self.ignore_index = ignore_index
 
-    def forward(self, log_p, target):
-        return F.nll_loss(log_p, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+    def forward(self, input, target):
+        """Return the loss of input (N, C, ...) for target (N, ...): a number, or (N, ...) for reduction "none"."""
+        return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
     def extra_repr(self):
         return changed(self, ignore_index=-100, reduction="mean")
 
 
 class BCEWithLogitsLoss(Loss):
-    """The mean of -(t log s + (1 - t) log(1 - s)), s = sigmoid(x), in nats; exact however large x."""
+    """The mean of -(t log s + (1 - t) log(1 - s)), s = sigmoid(x), in nats; exact however large x.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> nn.BCEWithLogitsLoss()(mg.tensor([0.0, 800.0]), [1.0, 1.0])         # log(2) / 2
+        tensor(0.34657359)
+    """
 
     def __init__(self, weight=None, *, reduction="mean", pos_weight=None):
         super().__init__(reduction=reduction)
         self.keep_weight("weight", weight)
         self.keep_weight("pos_weight", pos_weight)
 
-    def forward(self, x, target):
-        return F.binary_cross_entropy_with_logits(x, target, self.weight, reduction=self.reduction,
+    def forward(self, input, target):
+        """Return the loss of two arrays of one shape: a number, or of that shape for reduction "none"."""
+        return F.binary_cross_entropy_with_logits(input, target, self.weight, reduction=self.reduction,
                                                   pos_weight=self.pos_weight)
 
 
 class BCELoss(Loss):
-    """The mean of -(t log x + (1 - t) log(1 - x)) for probabilities x, in nats; BCEWithLogitsLoss is safer."""
+    """The mean of -(t log x + (1 - t) log(1 - x)) for probabilities x, in nats; BCEWithLogitsLoss is safer.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> nn.BCELoss()(mg.tensor([0.5, 1.0]), [1.0, 1.0])         # log(2) / 2
+        tensor(0.34657359)
+    """
 
     def __init__(self, weight=None, *, reduction="mean"):
         super().__init__(reduction=reduction)
         self.keep_weight("weight", weight)
 
-    def forward(self, x, target):
-        return F.binary_cross_entropy(x, target, self.weight, reduction=self.reduction)
+    def forward(self, input, target):
+        """Return the loss of two arrays of one shape: a number, or of that shape for reduction "none"."""
+        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
 class KLDivLoss(Loss):
-    """The divergence of exp(x) from the target, in nats; "batchmean" is its mean over the first axis."""
+    """The divergence of exp(x) from the target, in nats; "batchmean" is its mean over the first axis.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import nn
+        >>> nn.KLDivLoss(reduction="batchmean")(mg.tensor([[-0.7, -0.7]]), [[1.0, 0.0]])
+        tensor(0.7)
+    """
 
     known_reductions = ("batchmean", "mean", "sum", "none")
 
@@ -148,8 +212,9 @@ class KLDivLoss(Loss):
         super().__init__(reduction=reduction)
         self.log_target = log_target
 
-    def forward(self, x, target):
-        return F.kl_div(x, target, reduction=self.reduction, log_target=self.log_target)
+    def forward(self, input, target):
+        """Return the loss of two arrays of one shape: a number, or of that shape for reduction "none"."""
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
     def extra_repr(self):
         return changed(self, reduction="mean", log_target=False)

@@ -5,9 +5,9 @@ from types import MappingProxyType
 import numpy as np
 
 from minigrad.missing import OF_NETWORKS, leave_out
-from minigrad.nn.gates import Hooked, call_with_hooks
-from minigrad.nn.parameter import Parameter, plain_buffer
-from minigrad.nn.state import checked_state
+from minigrad.nn.module_hooks import Hooked, call_with_hooks
+from minigrad.nn.parameter import Found, Parameter, plain_buffer
+from minigrad.nn.state import checked_state, converted, dtype_of
 
 
 class Module(Hooked):
@@ -177,8 +177,11 @@ class Module(Hooked):
                     yield joined(place, name), value
 
     def parameters(self, recurse=True):
-        """Return all parameters as a list, telling each its name in this net, for optimizers and error texts."""
-        found = []
+        """Return all parameters as a list, telling each its name in this net, for optimizers and error texts.
+
+        ``next`` works on the list too: ``next(net.parameters()).dtype`` is that of the first.
+        """
+        found = Found()
         for name, p in self.named_parameters(recurse=recurse):
             p.name = name
             found.append(p)
@@ -195,8 +198,8 @@ class Module(Hooked):
                     yield joined(place, name), value
 
     def buffers(self, recurse=True):
-        """Return all buffers as a list."""
-        return [value for _, value in self.named_buffers(recurse=recurse)]
+        """Return all buffers as a list, on which ``next`` works as on that of :meth:`parameters`."""
+        return Found(value for _, value in self.named_buffers(recurse=recurse))
 
     # ---------------------------------------------------------------- modes, gradients, dtypes
 
@@ -223,28 +226,31 @@ class Module(Hooked):
             p.requires_grad_(requires_grad)
         return self
 
-    def to(self, dtype):
+    def to(self, *targets, dtype=None, device=None, non_blocking=False):
         """Convert all floating parameters, their gradients, and buffers to a floating dtype; returns this module.
 
         The parameters stay the same objects; make an optimizer after the conversion, as its moments keep their dtype.
-        "cpu" is accepted, as the place where everything is.
+
+        Args:
+            targets: a dtype, a tensor whose dtype is meant, or the device "cpu", where everything is; or several.
+            dtype, device: the same by name; None leaves things as they are.
+            non_blocking: accepted, without effect.
 
         Raises:
             TypeError: for what is no floating dtype.
-            ValueError: for another device.
+            ValueError: for another device, and for numbers too large for the dtype, by the name of their parameter;
+                nothing has changed then.
+
+        Example:
+            >>> from minigrad import nn
+            >>> nn.Linear(3, 2).to("cpu", "float32").weight.dtype
+            dtype('float32')
         """
-        device = str(dtype).split(":")[0]
-        if device == "cpu":
-            return self
-        if device in ("cuda", "mps", "xpu"):
-            raise ValueError(f"to({dtype!r}): minigrad runs on the CPU; leave it out")
-        dtype = np.dtype(dtype)
-        if dtype.kind != "f":
-            raise TypeError(f"to({dtype}): parameters are floating-point numbers; take float16, float32 or float64")
-        for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.dtype.kind == "f":
-                tensor._array = tensor._array.astype(dtype)
-                tensor.grad = tensor.grad               # assigning converts it
+        dtype = dtype_of((*targets, dtype, device))
+        if dtype is not None:
+            for tensor, array, grad in converted([*self.named_parameters(), *self.named_buffers()], dtype):
+                tensor._array = array
+                tensor.grad = grad
         return self
 
     def half(self):

@@ -1,13 +1,14 @@
-"""Normalisation and noise as modules: LayerNorm, BatchNorm, Dropout."""
+"""Normalisation as modules: LayerNorm, GroupNorm, BatchNorm."""
 
 import numpy as np
 
 from minigrad.nn import functional as F
-from minigrad.nn.functional.common import given
-from minigrad.nn.functional.normalisation import check_eps, check_share, sizes
-from minigrad.nn.module import Module, Parameter
+from minigrad.nn import init
+from minigrad.nn.functional.common import check_eps, check_share, given, whole_number
+from minigrad.nn.functional.normalisation import sizes
+from minigrad.nn.module import Module
+from minigrad.nn.parameter import blank
 from minigrad.nn.showing import changed
-from minigrad.seeding import generator
 
 
 class LayerNorm(Module):
@@ -19,8 +20,10 @@ class LayerNorm(Module):
         elementwise_affine: whether to have ``weight`` (ones) and ``bias`` (zeros), both of this shape.
         bias: whether to have the bias.
         dtype: a floating dtype.
+        device: only "cpu", or None.
 
     Raises:
+        TypeError: for lengths that are no whole numbers.
         ValueError: for a length below 1 or eps not above 0, and in forward for an x that does not fit.
 
     Example:
@@ -30,16 +33,22 @@ class LayerNorm(Module):
         (2, 2)
     """
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, dtype=float):
-        shape = sizes(normalized_shape)
-        if not shape or min(shape) < 1:
-            raise ValueError(f"LayerNorm({normalized_shape}): every length must be at least 1")
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, dtype=float, device=None):
+        shape = sizes("LayerNorm", normalized_shape, 1)
+        if not shape:
+            raise ValueError("LayerNorm: normalized_shape = () holds no length")
         check_eps("LayerNorm", eps)
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
-        self.weight = Parameter(np.ones(shape, dtype)) if elementwise_affine else None
-        self.bias = Parameter(np.zeros(shape, dtype)) if elementwise_affine and bias else None
+        self.weight = blank(shape, dtype, device) if elementwise_affine else None
+        self.bias = blank(shape, dtype, device) if elementwise_affine and bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self, rng=None):
+        """Set weight to 1 and bias to 0; nothing is drawn."""
+        start_affine(self)
 
     def forward(self, x):
+        """Return x normalised, in its shape (..., *normalized_shape)."""
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self):
@@ -49,29 +58,79 @@ class LayerNorm(Module):
         return ", ".join([str(length), *filter(None, [options]), *no_bias])
 
 
+class GroupNorm(Module):
+    """Each group of channels of an example less its mean, divided by its standard deviation, times weight, plus bias.
+
+    Args:
+        num_groups: how many groups; num_channels must be divisible by it.
+        num_channels: C, where x has shape (N, C) or (N, C, d1, ...).
+        eps: added to the variance; above 0.
+        affine: whether to have ``weight`` (ones) and ``bias`` (zeros), of shape (C,).
+        dtype: a floating dtype.
+        device: only "cpu", or None.
+
+    Raises:
+        TypeError: for numbers that are not whole.
+        ValueError: for options out of range, and in forward for an x that does not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad import nn
+        >>> nn.GroupNorm(2, 6)(np.ones((5, 6, 4, 4))).shape
+        (5, 6, 4, 4)
+    """
+
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, dtype=float, device=None):
+        self.num_groups = whole_number("GroupNorm", "num_groups", num_groups)
+        self.num_channels = whole_number("GroupNorm", "num_channels", num_channels)
+        if num_channels % num_groups:
+            raise ValueError(f"GroupNorm: {num_channels} channels cannot be put into {num_groups} groups of one size")
+        check_eps("GroupNorm", eps)
+        self.eps, self.affine = eps, affine
+        self.weight = blank(self.num_channels, dtype, device) if affine else None
+        self.bias = blank(self.num_channels, dtype, device) if affine else None
+        self.reset_parameters()
+
+    def reset_parameters(self, rng=None):
+        """Set weight to 1 and bias to 0; nothing is drawn."""
+        start_affine(self)
+
+    def forward(self, x):
+        """Return x (N, C, ...) normalised, in its shape."""
+        if self.weight is None and np.ndim(x) > 1 and np.shape(x)[1] != self.num_channels:
+            raise ValueError(f"{self!r}: x must have shape (N, {self.num_channels}, ...), not {np.shape(x)}")
+        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self):
+        options = changed(self, eps=1e-5, affine=True)
+        return ", ".join([f"{self.num_groups}, {self.num_channels}", *filter(None, [options])])
+
+
 class BatchNorm(Module):
     """What BatchNorm1d and BatchNorm2d share; they differ in the shapes they take."""
 
     shapes = ()
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, dtype=float):
-        if num_features < 1:
-            raise ValueError(f"{type(self).__name__}({num_features}): at least 1 channel is needed")
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, dtype=float,
+                 device=None):
+        num_features = whole_number(type(self).__name__, "num_features", num_features)
         check_eps(type(self).__name__, eps)
         if momentum is not None:
             check_share(type(self).__name__, "momentum", momentum)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
+        self.weight = blank(num_features, dtype, device) if affine else None
+        self.bias = blank(num_features, dtype, device) if affine else None
         if track_running_stats:
             self.register_buffer("running_mean", np.zeros(num_features, dtype))
             self.register_buffer("running_var", np.ones(num_features, dtype))
             self.register_buffer("num_batches_tracked", np.array(0))
         else:
             self.running_mean = self.running_var = self.num_batches_tracked = None
+        self.reset_parameters()
 
     def forward(self, x):
+        """Return x normalised, in its shape; in training, move the running statistics."""
         name, x = type(self).__name__, given(x)
         if x.ndim not in [text.count(",") + 1 for text in self.shapes] or x.shape[1] != self.num_features:
             expected = " or ".join(self.shapes).replace("C", str(self.num_features))
@@ -85,6 +144,11 @@ class BatchNorm(Module):
         if learning:
             self.num_batches_tracked.data = seen
         return y
+
+    def reset_parameters(self, rng=None):
+        """Set weight to 1, bias to 0, and the running statistics as :meth:`reset_running_stats`; nothing is drawn."""
+        self.reset_running_stats()
+        start_affine(self)
 
     def reset_running_stats(self):
         """Set the running mean to 0, the running variance to 1 and the count of batches to 0."""
@@ -111,6 +175,7 @@ class BatchNorm1d(BatchNorm):
         affine: whether to have ``weight`` (ones) and ``bias`` (zeros).
         track_running_stats: if False there are no running statistics, and the batch's are used in eval mode as well.
         dtype: a floating dtype.
+        device: only "cpu", or None.
 
     Raises:
         ValueError: for options out of range, and in forward for an x that does not fit or one value per channel in
@@ -129,29 +194,21 @@ class BatchNorm1d(BatchNorm):
 
 
 class BatchNorm2d(BatchNorm):
-    """BatchNorm1d for pictures: x of shape (N, C, H, W), a mean and variance for each channel."""
+    """BatchNorm1d for pictures: x of shape (N, C, H, W), a mean and variance for each channel.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad import nn
+        >>> nn.BatchNorm2d(3)(np.ones((5, 3, 4, 4))).shape
+        (5, 3, 4, 4)
+    """
 
     shapes = ("(N, C, H, W)",)
 
 
-class Dropout(Module):
-    """In training, each element is set to 0 with probability p, the others divided by 1 - p; in eval mode nothing.
-
-    Args:
-        p: between 0 and 1.
-        inplace: accepted, without effect.
-        rng: a ``numpy.random.Generator``; default the one that ``mg.manual_seed`` seeds.
-
-    Raises:
-        ValueError: if p is not between 0 and 1.
-    """
-
-    def __init__(self, p=0.5, inplace=False, rng=None):
-        check_share("Dropout", "p", p)
-        self.p, self.rng = p, rng if rng is None else generator(rng)
-
-    def forward(self, x):
-        return F.dropout(x, self.p, self.training, rng=self.rng)
-
-    def extra_repr(self):
-        return f"p={self.p}"
+def start_affine(module):
+    """Set the weight of a normalisation to 1 and its bias to 0, where it has them."""
+    if module.weight is not None:
+        init.ones_(module.weight)
+    if module.bias is not None:
+        init.zeros_(module.bias)

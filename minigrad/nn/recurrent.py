@@ -3,13 +3,14 @@
 import numpy as np
 
 from minigrad.nn import functional as F
-from minigrad.nn.cells import check_input, check_state, draw, positive_size
-from minigrad.nn.functional.normalisation import check_share
+from minigrad.nn.functional.common import check_share, whole_number
 from minigrad.nn.functional.recurrent import NONLINEARITIES, gru_step, lstm_step, rnn_step
-from minigrad.nn.module import Module
+from minigrad.nn.parameter import blank
+from minigrad.nn.recurrence import Recurrence, check_input, check_state
+from minigrad.seeding import generator
 
 
-class Recurrent(Module):
+class Recurrent(Recurrence):
     """What the recurrent layers share: parameters, the walk through layers and time, and all checks.
 
     A kind of layer says how many gates it has, how many states, and how one step goes.
@@ -18,29 +19,37 @@ class Recurrent(Module):
     gates, states = 1, ("h",)
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, proj_size=0, dtype=float, rng=None):
+                 bidirectional=False, proj_size=0, dtype=float, rng=None, device=None):
         name = type(self).__name__
-        self.input_size = positive_size(name, "input_size", input_size)
-        self.hidden_size = positive_size(name, "hidden_size", hidden_size)
-        self.num_layers = positive_size(name, "num_layers", num_layers)
+        self.input_size = whole_number(name, "input_size", input_size)
+        self.hidden_size = whole_number(name, "hidden_size", hidden_size)
+        self.num_layers = whole_number(name, "num_layers", num_layers)
         for what, value in (("bias", bias), ("batch_first", batch_first)):
             if not isinstance(value, (bool, np.bool_)):
                 raise TypeError(f"{name}: {what} is True or False, not {value!r}")
         check_share(name, "dropout", dropout)
         if bidirectional:
-            raise NotImplementedError(f"{name}(bidirectional=True) is left out; run a second {name} on the sequence "
-                                      f"turned round, np.flip(x, 0), and np.concatenate both")
+            time = 1 if batch_first else 0
+            raise NotImplementedError(f"{name}(bidirectional=True) is left out; run a second {name}, back, on the "
+                                      f"sequence turned round, and turn its output round again: out_back, _ = "
+                                      f"back(np.flip(x, {time})); out = np.concatenate([out, np.flip(out_back, {time})]"
+                                      f", axis=-1)")
         if proj_size:
             raise NotImplementedError(f"{name}(proj_size={proj_size}) is left out; put nn.Linear({hidden_size}, "
                                       f"{proj_size}) behind the layer")
         self.bias, self.batch_first, self.dropout = bool(bias), bool(batch_first), float(dropout)
-        self._rng = rng
+        self.rng = rng if rng is None else generator(rng)               # for the dropout, too
         rows = self.gates * self.hidden_size
         for layer in range(self.num_layers):
-            shapes = {"weight_ih": (rows, hidden_size if layer else input_size), "weight_hh": (rows, hidden_size),
+            shapes = {"weight_ih": (rows, self.hidden_size if layer else self.input_size),
+                      "weight_hh": (rows, self.hidden_size),
                       **({"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {})}
             for what, shape in shapes.items():
-                setattr(self, f"{what}_l{layer}", draw(shape, hidden_size, dtype, rng))
+                setattr(self, f"{what}_l{layer}", blank(shape, dtype, device))
+        self.reset_parameters(rng)
+
+    def flatten_parameters(self):
+        """Do nothing: PyTorch's programs call it for the sake of a GPU."""
 
     def forward(self, x, state=None):
         """Return (output, state after the last step); see the class for shapes."""
@@ -59,7 +68,7 @@ class Recurrent(Module):
             x = np.stack(outputs)
             ends.append(current)
             if self.dropout and self.training and layer < self.num_layers - 1:
-                x = F.dropout(x, self.dropout, rng=self._rng)
+                x = F.dropout(x, self.dropout, rng=self.rng)
         last = [np.stack(states) for states in zip(*ends)]
         if single:
             x, last = x.reshape(x.shape[::2]), [s.reshape(s.shape[::2]) for s in last]
@@ -134,6 +143,7 @@ class RNN(Recurrent):
         bidirectional: left out; True is refused.
         dtype: a floating dtype.
         rng: a ``numpy.random.Generator`` for the initial values and the dropout.
+        device: only "cpu", or None.
 
     Raises:
         ValueError: for sizes below 1, an unknown nonlinearity, dropout outside [0, 1], or inputs that do not fit.
@@ -148,11 +158,12 @@ class RNN(Recurrent):
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
-                 dropout=0.0, bidirectional=False, dtype=float, rng=None):
+                 dropout=0.0, bidirectional=False, dtype=float, rng=None, device=None):
         if nonlinearity not in NONLINEARITIES:
             raise ValueError(f"RNN: nonlinearity = {nonlinearity!r}: 'tanh' or 'relu'")
         self.nonlinearity = nonlinearity
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rng)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rng,
+                         device)
 
     def _step(self, projected, state, weight_hh, bias_hh):
         return (rnn_step(projected, *state, weight_hh, bias_hh, self.nonlinearity),)
@@ -201,8 +212,9 @@ class GRU(Recurrent):
     gates = 3
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, dtype=float, rng=None):
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rng)
+                 bidirectional=False, dtype=float, rng=None, device=None):
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rng,
+                         device)
 
     def _step(self, projected, state, weight_hh, bias_hh):
         return (gru_step(projected, *state, weight_hh, bias_hh),)

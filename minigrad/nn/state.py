@@ -1,10 +1,11 @@
-"""Whether the values somebody hands in fit a net: everything is looked at, and all that is wrong said at once."""
+"""Whether values fit a net, those of a state or in another dtype: everything is looked at before anything changes."""
 
 from collections import namedtuple
 from collections.abc import Mapping
 
 import numpy as np
 
+from minigrad.methods.types import only_cpu
 from minigrad.tensor import Tensor
 
 LoadReport = namedtuple("LoadReport", "missing_keys unexpected_keys")
@@ -63,3 +64,44 @@ def fitted(value, tensor):
     elif not np.array_equal(cast, array):
         return None, f"values of dtype {array.dtype} are no {tensor.dtype}"
     return cast, None
+
+
+# ------------------------------------------------------------------------------- to another dtype
+
+def dtype_of(targets):
+    """Return the dtype among what ``to`` was given, the last one, or None; refuse devices but the CPU."""
+    dtype = None
+    for target in targets:
+        if isinstance(target, Tensor):
+            dtype = target.dtype
+        elif str(target).split(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta"):
+            only_cpu(target)
+        elif target is not None:
+            dtype = np.dtype(target)
+    if dtype is not None and dtype.kind != "f":
+        raise TypeError(f"to({dtype}): parameters are floating-point numbers; take float16, float32 or float64")
+    return dtype
+
+
+def converted(named, dtype):
+    """Return (tensor, its array in another dtype, its gradient) for all of (name, tensor) that are floating.
+
+    Raises:
+        ValueError: for a number that the dtype has no room for.
+    """
+    floating = [(name, tensor) for name, tensor in named if tensor.dtype.kind == "f"]
+    for name, tensor in floating:
+        if tensor.grad is not None:
+            cast(f"the gradient of {name}", tensor.grad._array, dtype)
+    return [(tensor, cast(name, tensor._array, dtype), tensor.grad) for name, tensor in floating]
+
+
+def cast(name, array, dtype):
+    """Return an array in another dtype; refuse numbers that would become infinite."""
+    with np.errstate(over="ignore", under="ignore"):
+        out = array.astype(dtype)
+    lost = np.isinf(out) & np.isfinite(array)
+    if lost.any():
+        raise ValueError(f"to {dtype}: {name} holds {array[lost].flat[0]}, and {dtype} ends at "
+                         f"{float(np.finfo(dtype).max):g}")
+    return out

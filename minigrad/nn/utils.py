@@ -49,7 +49,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     """
     clip = hooks.ClipNorm(number(max_norm), check_p(float(norm_type)), compat="torch")
     owners = with_gradient(parameters, "clip_grad_norm_")
-    grads = [p.grad.data for p in owners]
+    grads = [p.grad._locked() for p in owners]
     length = norm(grads, clip.p)
     if error_if_nonfinite:
         refuse_not_finite(length, clip.p)
@@ -79,7 +79,7 @@ def clip_grad_value_(parameters, clip_value, foreach=None):
     """
     clip = hooks.ClipValue(number(clip_value))
     owners = with_gradient(parameters, "clip_grad_value_")
-    assign(owners, hooks.apply_hooks([clip], dict(enumerate(p.grad.data for p in owners))))
+    assign(owners, hooks.apply_hooks([clip], dict(enumerate(p.grad._locked() for p in owners))))
 
 
 def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
@@ -91,7 +91,7 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     """
     p = check_p(float(norm_type))
     tensors = [tensors] if isinstance(tensors, Tensor) else [t for t in tensors if t is not None]
-    length = norm([t.data for t in listed(tensors, "get_total_norm")], p)
+    length = norm([t._locked() for t in listed(tensors, "get_total_norm")], p)
     if error_if_nonfinite:
         refuse_not_finite(length, p)
     return Tensor(length)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from minigrad.engine import primitive
+from minigrad.ops.elementwise import floating
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 """With these an activation of mean 0 and variance 1 keeps both (Klambauer et al. 2017, equation 14)."""
@@ -19,42 +20,49 @@ def relu(x):
 @primitive
 def leaky_relu(x, slope=0.01):
     """Return x where x > 0, else slope * x; the gradient at 0 is ``slope``, as PyTorch's."""
+    x = floating(x)
     return np.where(x > 0, x, slope * x)
 
 
 @primitive
 def elu(x, alpha=1.0):
     """Return x where x > 0, else alpha (exp(x) - 1); the gradient at 0 is ``alpha``, as PyTorch's."""
+    x = floating(x)
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
 @primitive
 def selu(x):
     """Return SELU_SCALE * elu(x, SELU_ALPHA), the self-normalising activation."""
+    x = floating(x)
     return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
 
 
 @primitive
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), without overflow at either end, and exact down to 1e-308 for negative x."""
+    x = floating(x)
     return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
 
 
 @primitive
 def log_sigmoid(x):
     """Return log sigmoid(x) = -softplus(-x), which is x itself far out on the left."""
+    x = floating(x)
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
 @primitive
 def softplus(x):
     """Return log(1 + exp(x)), the smooth relu: x far out on the right, exp(x) far out on the left."""
+    x = floating(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 @primitive
 def silu(x):
     """Return x * sigmoid(x), also called swish."""
+    x = floating(x)
     return x * sigmoid(x)
 
 
@@ -67,6 +75,7 @@ def gelu(x, approximate="none"):
     Raises:
         ValueError: for another ``approximate``.
     """
+    x = floating(x)
     if approximate == "tanh":
         return x * sigmoid(gelu_cubic(np.clip(x, -GELU_FLAT, GELU_FLAT)))
     if approximate != "none":
@@ -87,7 +96,7 @@ def gelu_cubic(x):
 
 def each(fn, x):
     """Return a function of Python numbers of each element of an array."""
-    x = np.asarray(x)
+    x = floating(x)
     return np.array(list(map(fn, x.ravel().tolist())), x.dtype).reshape(x.shape)
 
 
@@ -106,11 +115,11 @@ def erfc(x):
 @primitive
 def bell(x):
     """Return exp(-x^2), without overflow of the square: 0 from |x| of about 27."""
-    x = np.clip(x, -40, 40)
+    x = np.clip(floating(x), -40, 40)
     return np.exp(-x * x)
 
 
 @primitive
 def hardtanh(x, low=-1.0, high=1.0):
     """Return x held between low and high; the gradient at both bounds is 0, as PyTorch's (unlike clip's)."""
-    return np.clip(x, low, high)
+    return np.clip(floating(x), low, high)

@@ -5,6 +5,12 @@ import numpy as np
 from minigrad.engine import primitive
 
 
+def floating(x):
+    """Return x as an array of floats; whole numbers and truth values, however short, become float64."""
+    x = np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 @primitive
 def clip(x, low=None, high=None):
     """Return min(max(x, low), high); ``np.clip`` of tensors comes here.

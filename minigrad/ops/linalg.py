@@ -46,6 +46,31 @@ def cofactor(a):
     return (sign[..., None, None] * u * others[..., None, :]) @ vh
 
 
+@primitive
+def cofactor_change(a, d):
+    """Return how the cofactors of a (..., n, n) change along d: the derivative of cofactor(a + t d) at t = 0.
+
+    Exact for singular matrices too.  Between singular vectors, a = U S V.T, the matrix is diagonal: with W = U.T d V
+    and P_ij the product of all singular values but s_i and s_j, the change is det(U) det(V) U Z V.T, where Z_ii is the
+    sum of P_ik W_kk over all other k, and Z_ij = -P_ij W_ji.
+    """
+    n = a.shape[-1]
+    if n < 2:
+        return np.zeros_like(d)
+    u, s, vh = np.linalg.svd(a)
+    diagonal = np.eye(n, dtype=bool)
+    but_one = np.where(diagonal, 1, s[..., None, :])                        # row i: all but s_i
+    edge = np.ones((*but_one.shape[:-1], 1), a.dtype)
+    before = np.concatenate([edge, np.cumprod(but_one[..., :-1], axis=-1)], axis=-1)
+    after = np.concatenate([edge, np.cumprod(but_one[..., :0:-1], axis=-1)], axis=-1)[..., ::-1]
+    p = np.where(diagonal, 0, before * after)
+    w = u.swapaxes(-1, -2) @ d @ vh.swapaxes(-1, -2)
+    on_diagonal = p @ np.diagonal(w, axis1=-2, axis2=-1)[..., None]
+    z = np.where(diagonal, on_diagonal, -p * w.swapaxes(-1, -2))
+    sign = np.linalg.det(u) * np.linalg.det(vh)
+    return sign[..., None, None] * (u @ z @ vh)
+
+
 def is_regular(a):
     """Say whether all matrices in a (..., n, n) can be inverted with at least half of the digits right."""
     try:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minigrad.engine import primitive
+from minigrad.ops.elementwise import floating
 from minigrad.ops.reduce import log_softmax
 from minigrad.ops.shape import take
 
@@ -10,6 +11,7 @@ from minigrad.ops.shape import take
 @primitive
 def cross_entropy(logits, target):
     """Return the mean of -log softmax(logits)[target]; logits (N, C), target N integers in 0 ... C-1."""
+    logits = floating(logits)
     shifted = logits - logits.max(axis=1, keepdims=True)
     rows = np.arange(len(target))
     return (np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, target]).mean()
@@ -24,6 +26,7 @@ def cross_entropy_composite(logits, target):
 @primitive
 def binary_cross_entropy(p, t):
     """Return -(t log p + (1 - t) log(1 - p)) of each element, for p in [0, 1], logarithms held above -100."""
+    p = floating(p)
     with np.errstate(divide="ignore"):
         return t * -np.maximum(np.log(p), -100) + (1 - t) * -np.maximum(np.log1p(-p), -100)
 
@@ -34,6 +37,7 @@ def standardize(x, axis, eps):
 
     One node instead of seven, with one sweep back.
     """
+    x = floating(x)
     y = x - x.mean(axis=axis, keepdims=True)
     y /= np.sqrt((y * y).mean(axis=axis, keepdims=True) + eps)
     return y

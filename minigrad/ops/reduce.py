@@ -7,16 +7,18 @@ import numpy as np
 from minigrad.engine import primitive
 from minigrad.norms import LARGE_P, check_p
 from minigrad.norms import norm as norm_of_arrays
+from minigrad.ops.elementwise import floating
 
 
 @primitive
 def norm(x, p=2, axis=None, keepdims=False):
     """Return the p-norm of all entries or along axes, exact where sum(x*x) would underflow or overflow.
 
-    The gradient is 0 where the norm is 0, and for p = inf shared among the entries that tie, as in PyTorch.
+    The gradient is 0 where the norm is 0, and so is every derivative of it; for p = inf it is shared among the entries
+    that tie, as in PyTorch.
 
     Args:
-        x: an array.
+        x: an array; of whole numbers, the norm is a float64.
         p: at least 1; ``inf`` is the largest magnitude.
         axis: None for all entries, or one axis, or a tuple of axes.
         keepdims: leave the axes in place, with length 1.
@@ -29,6 +31,7 @@ def norm(x, p=2, axis=None, keepdims=False):
         >>> norm(np.array([[3e-200, 4e-200], [0.0, 0.0]]), axis=1)
         array([5.e-200, 0.e+000])
     """
+    x = floating(x)
     if axis is None:
         y = x.dtype.type(norm_of_arrays(x, p))
         return np.full((1,) * x.ndim, y) if keepdims else y
@@ -56,10 +59,16 @@ def middle(x, axis=None):
 
     Elements that tie with a middle one share its weight.
     """
-    weights = np.zeros_like(x)
-    for method in ("lower", "higher"):
-        value = np.quantile(x, 0.5, axis=axis, method=method, keepdims=True)
-        equal = (x == value) | (np.isnan(x) & np.isnan(value))
+    axes = tuple(range(x.ndim)) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
+    rows = np.moveaxis(x, axes, range(-len(axes), 0))
+    rows = rows.reshape((*rows.shape[:x.ndim - len(axes)], math.prod(x.shape[a] for a in axes)))
+    weights, n = np.zeros_like(x), rows.shape[-1]
+    if n == 0:
+        return weights
+    rows, nan = np.sort(rows, axis=-1), np.isnan(x)                 # NaN comes last, and makes the median NaN
+    for k in ((n - 1) // 2, n // 2):
+        value = np.where(np.isnan(rows[..., -1]), math.nan, rows[..., k])
+        equal = (x == np.expand_dims(value, axes)) | nan
         weights += (0.5 * equal / equal.sum(axis=axis, keepdims=True)).astype(x.dtype)
     return weights
 
@@ -71,6 +80,7 @@ def softmax(x, axis=-1):
     Entries of -inf get 0.  Where all entries along the axis are -inf there is no such distribution: NaN, as in
     PyTorch.
     """
+    x = floating(x)
     e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-math.inf))
     return e / e.sum(axis=axis, keepdims=True)
 
@@ -78,7 +88,10 @@ def softmax(x, axis=-1):
 @primitive
 def log_softmax(x, axis=-1):
     """Return x - log sum exp(x) along an axis, shifted by the largest entry so that nothing overflows."""
-    shifted = x - x.max(axis=axis, keepdims=True)
+    x = floating(x)
+    shifted = x - x.max(axis=axis, keepdims=True, initial=-math.inf)
+    if not x.size:
+        return shifted
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
@@ -88,6 +101,7 @@ def logsumexp(x, axis=None, keepdims=False):
 
     Entries of -inf count nothing; over nothing else the result is -inf, with gradient 0 (PyTorch's is NaN).
     """
+    x = floating(x)
     top = x.max(axis=axis, keepdims=True, initial=-math.inf)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):

@@ -78,6 +78,19 @@ def checked(options, where=""):
     return out
 
 
+def refuse_extras(kind, extras, defaults):
+    """Refuse keywords that an optimizer does not have, but those of PyTorch that mean nothing here."""
+    for name, value in extras.items():
+        if name not in ("foreach", "fused", "capturable", "differentiable"):
+            raise TypeError(f"{kind} has no keyword {name!r}; it has params, {', '.join(defaults)}, hooks, "
+                            f"update_hooks, trace, maximize")
+        if value is not None:
+            flag(value, name)
+    if extras.get("differentiable"):
+        raise ValueError(f"{kind}: differentiable=True is left out, updates are not on the tape; write the step "
+                         f"yourself, w = w - lr * mg.grad(loss, w, create_graph=True)")
+
+
 # ----------------------------------------------------------------------------------------- parameters
 
 def as_groups(params):
@@ -123,9 +136,9 @@ def named(params, taken, where=""):
             raise TypeError(f"{where}parameter {index}: give (name, tensor), not ({type(given).__name__}, ...)")
         if not isinstance(p, Tensor):
             raise TypeError(f"{where}parameter {index} is a {type(p).__name__}, not a tensor")
-        if not p.requires_grad or not p.is_leaf:
-            raise TypeError(f"{where}parameter {index} (shape {p.shape}) is {'fixed' if p.is_leaf else 'no leaf'}: an "
-                            f"optimizer changes leaves with requires_grad=True")
+        if not p.is_leaf:
+            raise TypeError(f"{where}parameter {index} (shape {p.shape}) is the result of an operation, no leaf: an "
+                            f"optimizer changes leaves; give what it was computed from, or p.detach()")
         if id(p) in seen:
             continue
         if id(p) in elsewhere:

@@ -1,8 +1,9 @@
 """The schedules, under PyTorch's name: ``from minigrad.optim.lr_scheduler import StepLR``."""
 
+from minigrad.missing import explain
+from minigrad.optim.combined import ChainedScheduler, SequentialLR
 from minigrad.optim.plateau import ReduceLROnPlateau
 from minigrad.optim.schedules import (
-    ChainedScheduler,
     ConstantLR,
     CosineAnnealingLR,
     ExponentialLR,
@@ -10,9 +11,10 @@ from minigrad.optim.schedules import (
     LinearLR,
     LRScheduler,
     MultiStepLR,
-    SequentialLR,
     StepLR,
 )
 
 __all__ = ["ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR",
            "LinearLR", "MultiStepLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]
+
+__getattr__ = explain("minigrad.optim.lr_scheduler", lambda: __all__)

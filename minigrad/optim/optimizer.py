@@ -2,16 +2,17 @@
 
 import math
 import warnings
-import weakref
 from operator import is_
 
 import numpy as np
 
-from minigrad.hooks import Context, Pipeline, StepReport
+from minigrad.hooks import SKIP, Context, Pipeline, StepReport
 from minigrad.hooks.pipeline import backward_stage, measure
 from minigrad.hooks.protocol import Stage, Verdict, positive, shown
 from minigrad.norms import norm
-from minigrad.optim.groups import OWN, above_zero, as_groups, checked, from_zero, named
+from minigrad.optim.groups import OWN, as_groups, checked, flag, from_zero, named, refuse_extras
+from minigrad.optim.owners import take
+from minigrad.recording import enable_grad
 from minigrad.tensor import Tensor
 
 
@@ -21,12 +22,15 @@ class Optimizer:
     Args:
         params: tensors, ``(name, tensor)`` pairs, or a dict name -> tensor.  ``net.parameters()`` knows the names.
             A tensor given twice counts once.  Or a list of parameter groups: dicts with "params" (as above, or one
-            tensor) and hyperparameters of their own.
+            tensor) and hyperparameters of their own.  One without a gradient is passed over, so a frozen one may be
+            among them.
         defaults: the hyperparameters by name, with their values where a group says nothing.  ``lr``, the learning
-            rate, is a number > 0 (in a group >= 0: 0 freezes it), or a function of the number of updates made so far.
+            rate, is a number >= 0 (0 freezes), or a function of the number of updates made so far.
         hooks: gradient hooks in time order, see :mod:`minigrad.hooks`.
         update_hooks: the same for the update that the optimizer proposes (p <- p + update).
         trace: a :class:`minigrad.NormTrace` that is handed the report of each step.
+        maximize: go up instead of down: the sign of the gradient is turned when the hooks are done.
+        extras: PyTorch's foreach, fused and capturable, which have no effect; differentiable=False.
 
     Attributes:
         param_groups: a list of dicts: "params", "param_names", and every hyperparameter.  Hyperparameters may be
@@ -37,7 +41,7 @@ class Optimizer:
         updates, micro_steps, held, skipped: updates made, calls of ``step``, and those of them that held or skipped.
 
     Raises:
-        TypeError: if a parameter is no tensor, or does not require a gradient.
+        TypeError: if a parameter is no tensor, or the result of an operation, or for an unknown keyword.
         ValueError: for no parameters, two of one name, one in two groups, or a hyperparameter out of its range or
             unknown.
 
@@ -55,24 +59,29 @@ class Optimizer:
     decoupled = False
     """Whether ``weight_decay`` acts beside the gradient, when all hooks are done: p <- p - lr * weight_decay * p."""
 
-    def __init__(self, params, defaults, hooks=(), update_hooks=(), trace=None):
+    def __init__(self, params, defaults, hooks=(), update_hooks=(), trace=None, maximize=False, **extras):
+        refuse_extras(type(self).__name__, extras, defaults)
         if not isinstance(defaults, dict) or "lr" not in defaults:
             raise TypeError(f"defaults is a dict of hyperparameters with 'lr' among them, not {defaults!r}")
         self.defaults = self._checked(defaults)
-        if not callable(defaults["lr"]):
-            above_zero(defaults["lr"], "lr")
+        self.maximize = flag(maximize, "maximize")
         self.param_groups, self.params = [], {}
         for group in as_groups(params):
             self.add_param_group(group)
         if not self.params:
             raise ValueError("no parameters to optimize; if they came from a generator, it may have been used up")
-        self.hooks, self.update_hooks = hooks, update_hooks
+        self._hooks, self._update_hooks = Pipeline(hooks), Pipeline(update_hooks, place="update")
         if trace is not None and not hasattr(trace, "record_report"):
             raise TypeError(f"trace is a NormTrace(), not {trace!r}; save it later with trace.save(path)")
         self.trace = trace
         self.state = {}
         self.updates = self.micro_steps = self.held = self.skipped = 0
-        self._warned = False
+        self._warned = self._missed = False
+        take(self, (*self._hooks, *self._update_hooks))
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        take(self, (*self._hooks, *self._update_hooks))
 
     # ------------------------------------------------------------------------------------ groups
 
@@ -135,13 +144,13 @@ class Optimizer:
 
     @property
     def lr(self):
-        """The learning rate of the first group, now; assigning a number > 0, or a function, sets that of all."""
+        """The learning rate of the first group, now; assigning a number >= 0, or a function, sets that of all."""
         lr = self.param_groups[0]["lr"]
         return lr(self.updates) if callable(lr) else lr
 
     @lr.setter
     def lr(self, value):
-        lr = value if callable(value) else above_zero(value, "lr")
+        lr = value if callable(value) else from_zero(value, "lr")
         for group in self.param_groups:
             group["lr"] = lr
 
@@ -154,7 +163,9 @@ class Optimizer:
 
     @hooks.setter
     def hooks(self, hooks):
-        self._hooks = self._own(Pipeline(hooks))
+        pipeline = Pipeline(hooks)
+        take(self, pipeline)
+        self._hooks = pipeline
 
     @property
     def update_hooks(self):
@@ -163,46 +174,51 @@ class Optimizer:
 
     @update_hooks.setter
     def update_hooks(self, hooks):
-        self._update_hooks = self._own(Pipeline(hooks, place="update"))
-
-    def _own(self, pipeline):
-        """Refuse hooks that keep a state for another optimizer: the two would mix their gradients."""
-        stateful = [hook for hook, _ in pipeline.state_dicts()]
-        for hook in stateful:
-            owner = getattr(hook, "_owner", lambda: None)()
-            if owner is not None and owner is not self:
-                raise ValueError(f"{hook!r} already belongs to another optimizer, and keeps a state for it; make a "
-                                 f"second one")
-        for hook in stateful:
-            hook._owner = weakref.ref(self)
-        return pipeline
+        pipeline = Pipeline(hooks, place="update")
+        take(self, pipeline)
+        self._update_hooks = pipeline
 
     # -------------------------------------------------------------------------------------- step
 
-    def zero_grad(self):
-        """Set every ``.grad`` to None, so that the next backward starts afresh."""
-        for p in self.params.values():
-            p.grad = None
+    def zero_grad(self, set_to_none=True):
+        """Set every ``.grad`` to None, or with ``set_to_none=False`` to zeros where there is one.
 
-    def step(self, weight=1.0, loss=None):
+        Zeros are not the same as none: a parameter with a gradient of zero is still moved by its moments and its decay.
+        """
+        set_to_none = flag(set_to_none, "set_to_none")
+        for p in self.params.values():
+            p.grad = None if set_to_none or p.grad is None else np.zeros(p.shape, p.dtype)
+
+    def step(self, closure=None, *, weight=1.0, loss=None):
         """Run the hooks on the gradients in ``.grad`` and, unless they hold or skip it, update the parameters.
 
+        Where no parameter has a gradient nothing happens: the report says "skip", and the first one comes with a
+        warning.
+
         Args:
+            closure: a function without arguments that computes the gradients and returns the loss, called first.
             weight: how many items the micro-batch has; counts under ``Accumulate`` with batches of unequal sizes.
-            loss: for the record in the trace (a number or a tensor of one element).
+            loss: for the record in the trace (a number or a tensor of one element); a closure gives it itself.
 
         Returns:
-            a :class:`~minigrad.hooks.StepReport`.
+            a :class:`~minigrad.hooks.StepReport`, also with a closure, whose loss is ``report.loss``.
 
         Raises:
-            ValueError: if weight is not > 0, or a hook returned something that does not fit.
+            TypeError: for a closure that cannot be called, or beside a loss.
+            ValueError: if weight is not > 0, or a hook or ``propose`` returned something that does not fit.
             FloatingPointError: from ``NonFinite``.  Whatever is raised, parameters, moments and hooks are what they
                 were (hooks of your own, if they have ``state_dict`` and ``load_state_dict``).
         """
-        weight = positive(weight, "weight", finite=True)
-        plan = self._plan()
-        grads = {name: None if p.grad is None else p.grad.data for name, p in self.params.items()}
-        return self._advance(grads, plan, weight, None if loss is None else float(loss), self.hooks.state_dicts())
+        if closure is not None and (not callable(closure) or loss is not None):
+            raise TypeError(f"step(closure): a function that returns the loss, and then no loss=, not {closure!r}; "
+                            f"otherwise step(weight=..., loss=...)")
+        weight, plan = positive(weight, "weight", finite=True), self._plan()
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        loss = None if loss is None else float(loss)
+        grads = {name: None if p.grad is None else p.grad._locked() for name, p in self.params.items()}
+        return self._advance(grads, plan, weight, loss, self._hook_states())
 
     def flush(self):
         """Let go of a window of ``Accumulate`` that is not full (at the end of an epoch).
@@ -212,11 +228,15 @@ class Optimizer:
         """
         for index, hook in enumerate(self.hooks):
             if getattr(hook, "role", None) == "accumulate":
-                plan, states, weight = self._plan(), self.hooks.state_dicts(), hook.weights
+                plan, states, weight = self._plan(), self._hook_states(), hook.weights
                 grads = hook.flush()
                 if grads is not None:
+                    grads = {name: grads.get(name) for name in self.params}     # some may have been added since
                     return self._advance(grads, plan, weight, None, states, start=index + 1)
         return None
+
+    def _hook_states(self):
+        return [*self.hooks.state_dicts(), *self.update_hooks.state_dicts()]
 
     def _advance(self, grads, plan, weight, loss, states, start=0):
         """Run hooks and update; whatever goes wrong, parameters, moments and hooks are what they were."""
@@ -224,19 +244,21 @@ class Optimizer:
         per_parameter = detailed and self.trace.per_parameter
         measured = {"counts": detailed, "per_parameter": per_parameter}
         ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=plan[0][0]["lr"],
-                      params={name: p.data for name, p in self.params.items()}, norm=norm(grads.values()))
+                      params={name: p._locked() for name, p in self.params.items()}, norm=norm(grads.values()))
         stages = [backward_stage(grads, ctx.norm, **measured)]
         if start:
             stages[0].hook = "flush"
         try:
             if not start:
                 self._warn_once(grads, ctx.norm, ("raise", "skip", "zero", "propagate"))
-            outcome, _ = self.hooks.run(grads, ctx, **measured, start=start, stages=stages)
+            outcome = self._nothing_came(grads)
+            if outcome is None:
+                outcome, _ = self.hooks.run(grads, ctx, **measured, start=start, stages=stages)
             if not isinstance(outcome, Verdict):
                 self._warn_once(outcome, ctx.norm, ("propagate",))
                 outcome = self._update(outcome, plan, ctx, stages, measured) or outcome
         except BaseException as error:
-            self.hooks.undo(states)
+            Pipeline.undo(states)
             if detailed:                # the step that ends a run is the one to look at
                 self.trace.record_report(self._report("raise", f"{type(error).__name__}: {error}", ctx, loss, stages))
             raise
@@ -264,7 +286,8 @@ class Optimizer:
                     continue
                 if g.dtype.itemsize < 4:            # moments in at least float32: in float16, eps and g * g round to 0
                     g = g.astype(np.float32)
-                update, states[name] = self.propose(p, g, self.state.get(name), options)
+                g = -g if self.maximize else g
+                update, states[name] = self._fitting(name, p, self.propose(p, g, self.state.get(name), options))
                 if watched:
                     updates[name] = update
                     continue
@@ -288,15 +311,14 @@ class Optimizer:
         """Run the update hooks and the decoupled decay, on record; return the updates to be added, or a verdict."""
         ctx.norm = norm(updates.values())
         if len(self.update_hooks):
-            before = self.update_hooks.state_dicts()
-            try:
-                outcome, _ = self.update_hooks.run(updates, ctx, **measured, first=len(self.hooks) + 1, stages=stages)
-                if isinstance(outcome, Verdict) and outcome.status == "hold":
-                    raise TypeError("an update hook returned HOLD; only gradients can be held, by hooks=[...]")
-            except BaseException:
-                self.update_hooks.undo(before)
-                raise
+            before, first = [(hook, hook.state_dict() if hasattr(hook, "state_dict") else None)
+                             for hook in self.update_hooks], len(self.hooks) + 1
+            outcome, _ = self.update_hooks.run(updates, ctx, **measured, first=first, stages=stages)
+            if isinstance(outcome, Verdict) and outcome.status == "hold":
+                raise TypeError("an update hook returned HOLD; only gradients can be held, by hooks=[...]")
             if isinstance(outcome, Verdict):
+                # What the hooks to its left have seen does not happen; it itself may count what it skips.
+                Pipeline.undo([pair for pair in before[:stages[-1].index - first] if pair[1] is not None])
                 return outcome
             updates = outcome
         number = len(self.hooks) + len(self.update_hooks) + 1
@@ -325,7 +347,30 @@ class Optimizer:
             state: what was returned as its new state the last time; None at first.
             options: the hyperparameters of its group, name -> checked value.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no propose(self, p, g, state, options), which returns "
+                                  f"(update, new state)")
+
+    def _fitting(self, name, p, proposed):
+        """Return what ``propose`` gave, refusing what is no update of this parameter."""
+        who = f"{type(self).__name__}.propose, parameter {name}: "
+        if not isinstance(proposed, tuple) or len(proposed) != 2 or not hasattr(proposed[0], "dtype"):
+            raise TypeError(f"{who}return (update, new state), an array and a dict or None, not {proposed!r}")
+        update = proposed[0]
+        if isinstance(update, Tensor) or update.shape != p.shape or update.dtype.kind != p.dtype.kind:
+            raise ValueError(f"{who}returned a {type(update).__name__} of shape {update.shape} and dtype "
+                             f"{update.dtype}; the update is an array of the parameter's shape, {p.shape}, and of kind "
+                             f"{p.dtype}")
+        return proposed
+
+    def _nothing_came(self, grads):
+        """Return the verdict on a step in which no parameter has a gradient, with one warning; else None."""
+        if any(g is not None for g in grads.values()):
+            return None
+        if not self._missed:
+            self._missed = True
+            warnings.warn("step(): no parameter has a gradient; call loss.backward() first", RuntimeWarning,
+                          stacklevel=4)
+        return SKIP.because("no parameter has a gradient")
 
     def _warn_once(self, grads, length, trusted):
         """A gradient that is not finite never passes silently; a NonFinite of a trusted policy looks after it."""

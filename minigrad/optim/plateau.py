@@ -25,6 +25,19 @@ class ReduceLROnPlateau(Counting):
 
     Raises:
         ValueError: for settings out of range.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> w = mg.tensor([1.0], requires_grad=True)
+        >>> opt = optim.SGD([w], lr=0.8)
+        >>> schedule, rates = optim.lr_scheduler.ReduceLROnPlateau(opt, factor=0.5, patience=1), []
+        >>> for loss in (3.0, 2.0, 2.0, 2.0, 1.0):
+        ...     w.grad = [0.1]
+        ...     rates.append(opt.step(loss=loss).lr)
+        ...     schedule.step(loss)
+        >>> rates
+        [0.8, 0.8, 0.8, 0.8, 0.4]
     """
 
     def __init__(self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4, threshold_mode="rel",

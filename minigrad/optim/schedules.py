@@ -9,7 +9,8 @@
 ``schedule.step()`` advances by one if the optimizer has made an update since the last call, be it one or a whole epoch
 of them; a micro-batch that was held back or skipped advances nothing.  Each schedule is a closed form of
 ``last_epoch``; where somebody else changes a group's learning rate, by hand or by a second schedule, the change is
-kept as a factor from then on.
+kept as a factor from then on.  A rate that somebody else made 0 stays 0 until somebody makes it another, and then that
+is kept.  (Where the schedule itself is at 0 no factor leads to what was put there, which lasts until the next step.)
 
 Without any of them: ``lr=lambda t: 0.1 / (1 + t)`` in an optimizer or a group is a function of the updates made so far.
 """
@@ -22,8 +23,8 @@ from bisect import bisect_right
 from minigrad.optim.groups import from_zero
 from minigrad.optim.optimizer import Optimizer
 
-__all__ = ["ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR",
-           "LinearLR", "MultiStepLR", "SequentialLR", "StepLR"]
+__all__ = ["ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR",
+           "StepLR"]
 
 
 class Counting:
@@ -84,6 +85,7 @@ class LRScheduler(Counting):
         >>> w = mg.tensor([1.0], requires_grad=True)
         >>> opt = optim.SGD([w], lr=0.8)
         >>> schedule = Halving(opt)
+        >>> w.grad = [1.0]
         >>> report = opt.step(); schedule.step()
         >>> opt.lr, schedule.at(3)
         (0.4, [0.1])
@@ -95,9 +97,9 @@ class LRScheduler(Counting):
         groups = optimizer.param_groups
         if start and any("initial_lr" not in group for group in groups):
             raise ValueError(f"last_epoch = {last_epoch}: to go on with a schedule, each group needs its 'initial_lr'")
-        self.base_lrs = [group.get("initial_lr", group["lr"]) for group in groups]
+        self.base_lrs = [group.get("initial_lr") or group["lr"] for group in groups]   # no base is 0 for ever
         self.last_epoch = start - 1
-        self._scales = [1.0] * len(groups)
+        self._scales, self._zeros = [1.0] * len(groups), [False] * len(groups)
         self._last = self.at(start - 1) if start else list(self.base_lrs)
         self._move_to(start)
         for group, base in zip(groups, self.base_lrs):
@@ -105,10 +107,11 @@ class LRScheduler(Counting):
 
     def value(self, base, t, group):
         """Return the learning rate at effective step ``t`` of the group with this number and initial rate ``base``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no value(self, base, t, group), which returns the "
+                                  f"learning rate at step t")
 
     def at(self, t):
-        """Return the learning rates at effective step ``t``, without going there."""
+        """Return the learning rates at effective step ``t``, without going there, and without another's 0."""
         out = []
         for index, (base, scale) in enumerate(zip(self.base_lrs, self._scales)):
             try:
@@ -124,24 +127,35 @@ class LRScheduler(Counting):
             self._move_to(self.last_epoch + 1)
 
     def _move_to(self, t):
-        groups, scales = self.optimizer.param_groups, self._scales
+        groups, kept = self.optimizer.param_groups, (self._scales, self._zeros)
         now = [from_zero(group["lr"], f"group {index}: lr") for index, group in enumerate(groups)]
-        # What somebody else made of the learning rate stays, as a factor.
-        self._scales = [scale if lr == last or not last else scale * (lr / last)
-                        for lr, last, scale in zip(now, self._last, scales)]
+        changes = [self._changed(index, lr) for index, lr in enumerate(now[:len(self._last)])]
+        self._scales, self._zeros = (list(column) for column in zip(*changes))
         try:
-            new = self.at(t)
+            new = [0.0 if zero else lr for zero, lr in zip(self._zeros, self.at(t))]
         except BaseException:
-            self._scales = scales
+            self._scales, self._zeros = kept
             raise
         self.last_epoch, self._last = t, new
         for group, lr in zip(groups, new):
             group["lr"] = lr
 
+    def _changed(self, index, lr):
+        """Return a group's factor, and whether somebody else's 0 is in force, where its rate is found to be ``lr``."""
+        last, scale, zero = self._last[index], self._scales[index], self._zeros[index]
+        if lr == last:
+            return scale, zero
+        if lr == 0:                     # never a factor: nothing would lead back from it
+            return scale, True
+        if last:
+            return scale * (lr / last), False
+        own = self.value(self.base_lrs[index], max(self.last_epoch, 0), index)
+        return (lr / own if own else scale), False
+
     def state_dict(self):
         """Return where the schedule stands, for :meth:`load_state_dict`; functions and settings are not in it."""
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs), "scales": list(self._scales),
-                "last_lr": list(self._last), "seen": self._seen}
+                "zeros": list(self._zeros), "last_lr": list(self._last), "seen": self._seen}
 
     def load_state_dict(self, state):
         """Take up a state that :meth:`state_dict` returned, and set the groups' learning rates accordingly.
@@ -152,11 +166,12 @@ class LRScheduler(Counting):
         mine = self.state_dict()
         if not isinstance(state, dict) or state.keys() != mine.keys():
             raise ValueError(f"{type(self).__name__}: a state has the keys {', '.join(mine)}")
-        if any(len(state[key]) != len(mine[key]) for key in ("base_lrs", "scales", "last_lr")):
+        if any(len(state[key]) != len(mine[key]) for key in ("base_lrs", "scales", "zeros", "last_lr")):
             raise ValueError(f"{type(self).__name__}: the state is of {len(state['base_lrs'])} groups, the optimizer "
                              f"has {len(self.base_lrs)}")
         self.last_epoch, self._seen = state["last_epoch"], state["seen"]
-        self.base_lrs, self._scales, self._last = (list(state[key]) for key in ("base_lrs", "scales", "last_lr"))
+        self.base_lrs, self._scales = list(state["base_lrs"]), list(state["scales"])
+        self._zeros, self._last = list(state["zeros"]), list(state["last_lr"])
         for group, base, lr in zip(self.optimizer.param_groups, self.base_lrs, self._last):
             group["initial_lr"], group["lr"] = base, lr
 
@@ -167,7 +182,16 @@ class LRScheduler(Counting):
 # ------------------------------------------------------------------------------------------ the schedules
 
 class StepLR(LRScheduler):
-    """lr = base * gamma^floor(t / step_size)."""
+    """lr = base * gamma^floor(t / step_size).
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> opt = optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.8)
+        >>> schedule = optim.lr_scheduler.StepLR(opt, step_size=2, gamma=0.5)
+        >>> [schedule.at(t)[0] for t in range(6)]
+        [0.8, 0.8, 0.4, 0.4, 0.2, 0.2]
+    """
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
         self.step_size, self.gamma = whole(step_size, "step_size", 1), from_zero(gamma, "gamma")
@@ -178,7 +202,16 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """lr = base * gamma^(milestones reached by t); the milestones increase."""
+    """lr = base * gamma^(milestones reached by t); the milestones increase.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> opt = optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.8)
+        >>> schedule = optim.lr_scheduler.MultiStepLR(opt, milestones=[1, 4], gamma=0.5)
+        >>> [schedule.at(t)[0] for t in range(6)]
+        [0.8, 0.4, 0.4, 0.4, 0.2, 0.2]
+    """
 
     def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
         self.milestones, self.gamma = increasing(milestones), from_zero(gamma, "gamma")
@@ -189,7 +222,16 @@ class MultiStepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """lr = base * gamma^t."""
+    """lr = base * gamma^t.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> opt = optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.8)
+        >>> schedule = optim.lr_scheduler.ExponentialLR(opt, gamma=0.5)
+        >>> [schedule.at(t)[0] for t in range(4)]
+        [0.8, 0.4, 0.2, 0.1]
+    """
 
     def __init__(self, optimizer, gamma, last_epoch=-1):
         self.gamma = from_zero(gamma, "gamma")
@@ -203,6 +245,14 @@ class CosineAnnealingLR(LRScheduler):
     """lr = eta_min + (base - eta_min) (1 + cos(pi t / T_max)) / 2 (Loshchilov and Hutter 2017, without restarts).
 
     Beyond ``T_max`` it rises again, as in PyTorch.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> opt = optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.8)
+        >>> schedule = optim.lr_scheduler.CosineAnnealingLR(opt, T_max=4)
+        >>> [round(schedule.at(t)[0], 4) for t in range(6)]
+        [0.8, 0.6828, 0.4, 0.1172, 0.0, 0.1172]
     """
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
@@ -214,7 +264,16 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class LambdaLR(LRScheduler):
-    """lr = base * lr_lambda(t); one function, or a list with one for each group."""
+    """lr = base * lr_lambda(t); one function, or a list with one for each group.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> opt = optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.8)
+        >>> schedule = optim.lr_scheduler.LambdaLR(opt, lambda t: min(1, t / 4))
+        >>> [round(schedule.at(t)[0], 4) for t in range(6)]
+        [0.0, 0.2, 0.4, 0.6, 0.8, 0.8]
+    """
 
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
         self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else None
@@ -242,6 +301,14 @@ class LinearLR(LRScheduler):
         start_factor: in (0, 1].
         end_factor: in [0, 1].
         total_iters: effective steps until the end is reached.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> opt = optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.8)
+        >>> schedule = optim.lr_scheduler.LinearLR(opt, start_factor=0.25, total_iters=3)
+        >>> [round(schedule.at(t)[0], 4) for t in range(5)]
+        [0.2, 0.4, 0.6, 0.8, 0.8]
     """
 
     def __init__(self, optimizer, start_factor=1 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
@@ -257,7 +324,16 @@ class LinearLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """lr = base * factor for the first ``total_iters`` steps, then base."""
+    """lr = base * factor for the first ``total_iters`` steps, then base.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad import optim
+        >>> opt = optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.8)
+        >>> schedule = optim.lr_scheduler.ConstantLR(opt, factor=0.25, total_iters=2)
+        >>> [schedule.at(t)[0] for t in range(4)]
+        [0.2, 0.2, 0.8, 0.8]
+    """
 
     def __init__(self, optimizer, factor=1 / 3, total_iters=5, last_epoch=-1):
         self.factor, self.total_iters = share(factor, "factor"), whole(total_iters, "total_iters", 1)
@@ -265,67 +341,6 @@ class ConstantLR(LRScheduler):
 
     def value(self, base, t, group):
         return base * self.factor if t < self.total_iters else base
-
-
-class Combined(LRScheduler):
-    """Schedules made of others, which are asked for their values and no longer step by themselves."""
-
-    def __init__(self, optimizer, schedulers, last_epoch=-1):
-        self.schedulers = list(schedulers)
-        if not self.schedulers:
-            raise ValueError(f"{type(self).__name__} needs at least one schedule")
-        for index, s in enumerate(self.schedulers):
-            if not isinstance(s, LRScheduler):
-                raise TypeError(f"{type(self).__name__}: number {index} is a {type(s).__name__}, not a schedule of the "
-                                f"step alone")
-            if optimizer is not s.optimizer:
-                raise ValueError(f"{type(self).__name__}: number {index} belongs to another optimizer")
-            if s._part_of is not None:
-                raise ValueError(f"{type(self).__name__}: number {index} is part of a {s._part_of} already")
-        rates = [group["lr"] for group in optimizer.param_groups]
-        for group in optimizer.param_groups:            # each part has set the rate for itself
-            group["lr"] = group.get("initial_lr", group["lr"])
-        try:
-            super().__init__(optimizer, last_epoch)
-        except BaseException:
-            for group, lr in zip(optimizer.param_groups, rates):
-                group["lr"] = lr
-            raise
-        for s in self.schedulers:
-            s._part_of = type(self).__name__
-
-
-class SequentialLR(Combined):
-    """One schedule after another, each counting from 0 at its milestone."""
-
-    def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
-        self.milestones = increasing(milestones)
-        if len(self.milestones) != len(schedulers) - 1:
-            raise ValueError(f"SequentialLR: {len(schedulers)} schedules need {len(schedulers) - 1} milestones between "
-                             f"them, not {len(self.milestones)}")
-        super().__init__(optimizer, schedulers, last_epoch)
-
-    def value(self, base, t, group):
-        number = bisect_right(self.milestones, t)
-        return self.schedulers[number].value(base, t - self.milestones[number - 1] if number else t, group)
-
-
-class ChainedScheduler(Combined):
-    """Several schedules at once: each takes what the one before it gives as its base, so factors multiply.
-
-    Two schedules that both step on one optimizer come to the same.
-    """
-
-    def __init__(self, schedulers, optimizer=None):
-        schedulers = list(schedulers)
-        if not schedulers:
-            raise ValueError("ChainedScheduler needs at least one schedule")
-        super().__init__(optimizer or getattr(schedulers[0], "optimizer", None), schedulers)
-
-    def value(self, base, t, group):
-        for s in self.schedulers:
-            base = s.value(base, t, group)
-        return base
 
 
 # --------------------------------------------------------------------------------------------- settings

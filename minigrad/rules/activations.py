@@ -11,12 +11,13 @@ from minigrad.ops.activations import GELU_CUBIC, GELU_FLAT, GELU_LINEAR, SELU_AL
 ROOT_PI, ROOT_HALF = math.sqrt(math.pi), math.sqrt(0.5)
 TWO_OVER_ROOT_PI = 2 / ROOT_PI
 
-# of two branches the slope at 0 is that of the left one, and relu's is 0, as in PyTorch; hardtanh's is 0 at its bounds
-defvjp(ops.relu, lambda g, y, x: g * (y > 0))
+# Of two branches the slope at 0 is that of the left one, and relu's is 0, as in PyTorch; hardtanh's is 0 at its bounds.
+# NaN is neither below nor above: it hides no gradient, also as in PyTorch.
+defvjp(ops.relu, lambda g, y, x: g * (y != 0))
 defvjp(ops.leaky_relu, lambda g, y, x, slope=0.01: np.where(x > 0, g, slope * g))
-defvjp(ops.elu, lambda g, y, x, alpha=1.0: np.where(x > 0, g, alpha * g * np.exp(np.where(x < 0, x, 0.0))))
-defvjp(ops.selu, lambda g, y, x: SELU_SCALE * np.where(x > 0, g, SELU_ALPHA * g * np.exp(np.where(x < 0, x, 0.0))))
-defvjp(ops.hardtanh, lambda g, y, x, low=-1.0, high=1.0: g * ((x > low) * (x < high)))
+defvjp(ops.elu, lambda g, y, x, alpha=1.0: np.where(x <= 0, alpha * g * np.exp(np.where(x < 0, x, 0.0)), g))
+defvjp(ops.selu, lambda g, y, x: SELU_SCALE * np.where(x <= 0, SELU_ALPHA * g * np.exp(np.where(x < 0, x, 0.0)), g))
+defvjp(ops.hardtanh, lambda g, y, x, low=-1.0, high=1.0: g * ~((x <= low) | (x >= high)))
 defvjp(ops.sigmoid, lambda g, y, x: g * (y * (1 - y)))
 defvjp(ops.softplus, lambda g, y, x: g * ops.sigmoid(x))
 defvjp(ops.log_sigmoid, lambda g, y, x: g * ops.sigmoid(-x))

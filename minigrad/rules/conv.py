@@ -21,6 +21,8 @@ defvjp(ops.overlap_add, lambda g, y, a, *, shape, **how: ops.windows(g, kernel=a
 
 def avg_pool_vjp(g, y, x, *, kernel, stride, padding, divisor):
     """Give each element of a window the same share."""
+    if isinstance(divisor, np.ndarray):
+        divisor = divisor.astype(x.dtype)
     share = (g / divisor).reshape((*g.shape, *(1,) * len(kernel)))
     return ops.overlap_add(np.broadcast_to(share, (*g.shape, *kernel)), shape=x.shape[2:], stride=stride,
                            padding=padding, dilation=(1,) * len(kernel))

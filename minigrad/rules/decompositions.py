@@ -45,15 +45,25 @@ def pinv_vjp(g, y, a):
 
 
 def cofactor_vjp(g, y, a):
-    """Pull back through the cofactors: by way of the inverse where there is one, else of all cofactors of minors."""
-    n = a.shape[-1]
+    """Pull back through the cofactors, by way of the inverse where there is one: their derivative is symmetric."""
     if ops.is_regular(plain(a)):
         inverse = turned(np.linalg.inv(a))
         return y * lone((g * inverse).sum(axis=(-2, -1))) - lone(np.linalg.det(a)) * (inverse @ turned(g) @ inverse)
+    return ops.cofactor_change(a, g)
+
+
+def cofactor_change_vjp(g, y, a, d):
+    """Pull back to a by way of its minors, whose cofactors make up those of a.
+
+    There are n^2 minors of about n^2 elements: the third derivative of the determinant of a singular matrix of 60 rows
+    takes 1 GB and some seconds.
+    """
+    n = a.shape[-1]
     others = np.array([[k for k in range(n) if k != i] for i in range(n)], int).reshape((n, n - 1))
     index = (Ellipsis, others[:, None, :, None], others[None, :, None, :])          # minor i, j: no row i, no column j
     signs = (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
-    return ops.scatter(lone(g * signs.astype(a.dtype)) * ops.cofactor(ops.take(a, index)), index, a.shape)
+    return ops.scatter(ops.cofactor_change(ops.take(a, index), lone(d * signs.astype(a.dtype)) * ops.take(g, index)),
+                       index, a.shape)
 
 
 defvjp(np.linalg.inv, lambda g, y, a: -(turned(y) @ g @ turned(y)))
@@ -61,6 +71,7 @@ defvjp(np.linalg.solve, joint=solve_vjp)
 defvjp(np.linalg.pinv, pinv_vjp)
 defvjp(np.linalg.det, lambda g, y, a: lone(g) * ops.cofactor(a))
 defvjp(ops.cofactor, cofactor_vjp)
+defvjp(ops.cofactor_change, cofactor_change_vjp, lambda g, y, a, d: ops.cofactor_change(a, g))
 defvjp(ops.slogdet, lambda g, y, a: lone(ops.take(g, (Ellipsis, 1))) * turned(np.linalg.inv(a)))
 
 SlogdetResult = type(np.linalg.slogdet(np.eye(1)))

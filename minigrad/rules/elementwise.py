@@ -6,6 +6,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.engine import defconstant, defvjp, respell
+from minigrad.rules.shape import arrays_like
 
 LOG_2, LOG_10 = math.log(2), math.log(10)
 
@@ -13,6 +14,13 @@ LOG_2, LOG_10 = math.log(2), math.log(10)
 def less_one(n, x):
     """Return n - 1, or anything harmless where n * x**(n - 1) is 0 * 0**-1, which would be NaN."""
     return (n - 1 if n else 1) if isinstance(n, (int, float)) else np.where((n == 0) & (x == 0), 1, n - 1)
+
+
+def log_base(x):
+    """Return log x of the base of a power, 0 at 0; of a Python number a Python number, which promotes no dtype."""
+    if isinstance(x, (int, float)):
+        return float(np.log(x)) if x else 0.0
+    return np.log(np.where(x == 0, 1, x))
 
 
 def within(x, low, high):
@@ -34,9 +42,15 @@ def safe(y):
     return np.where(y == 0, 1.0, y)
 
 
-def radius(a, b):
-    """Return the distance of (a, b) from the origin, 1 at the origin itself."""
-    return safe(np.hypot(a, b))
+def cosine(a, r):
+    """Return a / r, a one side and r the distance from the origin; at the origin 0, and so is every derivative."""
+    return np.where(r == 0, 0.0, a) / safe(r)
+
+
+def curl(a, b):
+    """Return a / (a^2 + b^2), 0 at the origin; neither square is formed."""
+    r = np.hypot(a, b)
+    return cosine(a, r) / safe(r)
 
 
 def share(a, b, scale):
@@ -45,19 +59,25 @@ def share(a, b, scale):
     return ops.sigmoid(scale * (np.where(nothing, -math.inf, a) - np.where(nothing, 0.0, b)))
 
 
+def unless(beaten, tied, g):
+    """Return g for the larger (or smaller) of two: 0 where it is beaten, half where they tie."""
+    return np.where(beaten, 0.0, np.where(tied, 0.5 * g, g))
+
+
 def first(a_is_better, b):
     """Return where fmax or fmin chose a: where it is better, or b is NaN."""
     return np.logical_or(a_is_better, np.isnan(b))
 
 
-def chosen(condlist, choicelist, default=0):
-    """Build np.select of nested np.where: the first condition that holds decides."""
+def selected(condlist, choicelist, default=0):
+    """Build np.select of nested np.where: the first condition that holds decides; numbers leave the dtype alone."""
     if len(condlist) != len(choicelist):
         raise ValueError(f"np.select: {len(condlist)} conditions for {len(choicelist)} choices; give one for each")
-    out = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
+    *choices, out = arrays_like(*choicelist, default)
+    dtype = np.result_type(*(a.dtype for a in (*choices, out)))
+    for condition, choice in zip(reversed(condlist), reversed(choices)):
         out = np.where(condition, choice, out)
-    return out
+    return out.astype(dtype)
 
 
 # arithmetic
@@ -71,7 +91,7 @@ defvjp(np.true_divide, lambda g, y, a, b: g / b,
                        lambda g, y, a, b: -g * y / b)
 for fn in (np.power, np.float_power):
     defvjp(fn, lambda g, y, x, n: g * (n * x ** less_one(n, x)),              # x**0 has slope 0 at x = 0 too
-               lambda g, y, x, n: g * y * np.log(np.where(x == 0, 1, x)))      # 0**n has slope 0 in n
+               lambda g, y, x, n: g * y * log_base(x))                         # 0**n has slope 0 in n
 defvjp(np.negative, lambda g, y, x: -g)
 defvjp(np.positive, lambda g, y, x: g)
 defvjp(np.reciprocal, lambda g, y, x: -g * y * y)
@@ -96,8 +116,8 @@ defvjp(np.logaddexp2, lambda g, y, a, b: g * share(a, b, LOG_2),
 defvjp(np.sqrt, lambda g, y, x: g * (0.5 / y))
 defvjp(np.cbrt, lambda g, y, x: g / (3 * y) / y)
 defvjp(np.square, lambda g, y, x: g * (2 * x))
-defvjp(np.hypot, lambda g, y, a, b: g * (a / safe(y)),        # 0 at (0, 0), as the norm's; PyTorch's is NaN
-                 lambda g, y, a, b: g * (b / safe(y)))
+defvjp(np.hypot, lambda g, y, a, b: g * cosine(a, y),         # 0 at (0, 0), as the norm's; PyTorch's is NaN
+                 lambda g, y, a, b: g * cosine(b, y))
 
 # circles and hyperbolas; 1 - y*y is exactly 0 from |x| of about 19, where g / cosh(x)**2 would overflow at 355
 defvjp(np.sin, lambda g, y, x: g * np.cos(x))
@@ -106,8 +126,8 @@ defvjp(np.tan, lambda g, y, x: g * (1 + y * y))
 defvjp(np.arcsin, lambda g, y, x: g / np.sqrt((1 - x) * (1 + x)))
 defvjp(np.arccos, lambda g, y, x: -g / np.sqrt((1 - x) * (1 + x)))
 defvjp(np.arctan, lambda g, y, x: g * np.square(1 / np.hypot(1, x)))
-defvjp(np.arctan2, lambda g, y, a, b: g * (b / radius(a, b)) / radius(a, b),       # 0 at (0, 0), as PyTorch's
-                   lambda g, y, a, b: -g * (a / radius(a, b)) / radius(a, b))
+defvjp(np.arctan2, lambda g, y, a, b: g * curl(b, a),        # 0 at (0, 0), as PyTorch's
+                   lambda g, y, a, b: -g * curl(a, b))
 defvjp(np.sinh, lambda g, y, x: g * np.cosh(x))
 defvjp(np.cosh, lambda g, y, x: g * np.sinh(x))
 defvjp(np.tanh, lambda g, y, x: g * (1 - y * y))
@@ -132,7 +152,7 @@ def sinc_vjp(g, y, x):
 
 defvjp(np.sinc, sinc_vjp)
 
-# kinks: the slope of |x| at 0 is 0, and of max(a, a) half for each, as in PyTorch
+# kinks: the slope of |x| at 0 is 0, and of max(a, a) half for each, as in PyTorch; beside NaN it is 1 for both
 defvjp(np.absolute, lambda g, y, x: g * np.sign(x))
 defvjp(np.fabs, lambda g, y, x: g * np.sign(x))
 defvjp(np.copysign, lambda g, y, a, b: g * (np.sign(a) * np.copysign(1.0, b)),
@@ -140,10 +160,10 @@ defvjp(np.copysign, lambda g, y, a, b: g * (np.sign(a) * np.copysign(1.0, b)),
 defvjp(np.heaviside, lambda g, y, x, middle: g * 0.0,
                      lambda g, y, x, middle: g * np.equal(x, 0))
 defvjp(np.nan_to_num, lambda g, y, x, *, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0.0))
-defvjp(np.maximum, lambda g, y, a, b: g * ((a > b) + 0.5 * (a == b)),
-                   lambda g, y, a, b: g * ((b > a) + 0.5 * (a == b)))
-defvjp(np.minimum, lambda g, y, a, b: g * ((a < b) + 0.5 * (a == b)),
-                   lambda g, y, a, b: g * ((b < a) + 0.5 * (a == b)))
+defvjp(np.maximum, lambda g, y, a, b: unless(a < b, a == b, g),
+                   lambda g, y, a, b: unless(b < a, a == b, g))
+defvjp(np.minimum, lambda g, y, a, b: unless(a > b, a == b, g),
+                   lambda g, y, a, b: unless(b > a, a == b, g))
 defvjp(np.fmax, lambda g, y, a, b: np.where(first(a >= b, b), g, 0.0),     # a tie, or two NaN: all of it to a
                 lambda g, y, a, b: np.where(first(a >= b, b), 0.0, g))
 defvjp(np.fmin, lambda g, y, a, b: np.where(first(a <= b, b), g, 0.0),
@@ -158,7 +178,7 @@ defvjp(ops.clip, lambda g, y, x, low=None, high=None: g * within(x, low, high),
                  lambda g, y, x, low, high=None: g * ((x < low) if high is None else (x < low) * (low < high)),
                  lambda g, y, x, low, high: g * ((x > high) if low is None else (x > high) | (low > high)))
 respell(np.clip, clip)
-respell(np.select, chosen)
+respell(np.select, selected)
 
 # dtype: the engine casts what comes back
 defvjp(ops.cast, lambda g, y, x, dtype: g)

@@ -4,13 +4,12 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad import ops
-from minigrad.engine import defconstant, defvjp, respell
-from minigrad.rules.shape import array_like
+from minigrad.engine import RULES, Rule, defvjp, respell
+from minigrad.rules.shape import array_like, arrays_like
 
 defvjp(ops.take, lambda g, y, x, index: ops.scatter(g, index, x.shape), into=lambda held, g, x, index:
        ops.add_at(held, index, g))      # a loop over x[t] would fill and add T arrays of the size of x
 defvjp(ops.scatter, lambda g, y, x, index, shape: ops.take(g, index))
-defconstant(np.argsort)
 
 # ------------------------------------------------------------------------------------------------ along one axis
 
@@ -61,7 +60,7 @@ def delete(arr, obj, axis=None):
 
 
 def choose(a, choices, *, mode="raise"):
-    a, arrays = np.asarray(a), [array_like(c) for c in choices]
+    a, arrays = np.asarray(a), arrays_like(*choices)
     picks = np.choose(a, np.arange(len(arrays)), mode=mode)           # NumPy checks the range, wraps and clips
     shape = np.broadcast_shapes(a.shape, *(c.shape for c in arrays))
     stacked = ops.stack(*(np.broadcast_to(c, shape) for c in arrays))
@@ -154,5 +153,4 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None):
 
 respell(np.pad, pad)
 respell(np.full_like, full_like)
-respell(np.empty_like, lambda prototype, dtype=None, order="K", subok=True, shape=None: np.zeros_like(
-    prototype, dtype=dtype, shape=shape))
+RULES[np.empty_like] = Rule(np.zeros_like, constant=True)      # what lies in memory is no number to compute with

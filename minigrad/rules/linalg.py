@@ -1,5 +1,6 @@
 """Rules for products of matrices: a product's gradient is a product."""
 
+import itertools
 import math
 import string
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.engine import defvjp, respell
-from minigrad.rules.shape import array_like
+from minigrad.rules.shape import array_like, arrays_like
 
 
 def matmul_left(g, y, a, b):
@@ -59,55 +60,56 @@ if hasattr(np, "matvec"):                               # NumPy 2.2
 # ---------------------------------------------------------------------------- the many names of products of two
 
 
-def misfit(name, a, b, cure):
+def unfit(name, a, b, cure):
     """Return the error for two shapes that do not fit."""
     return ValueError(f"{name}: shapes {a.shape} and {b.shape} do not fit; {cure}")
 
 
 def dot(a, b):
-    a, b = array_like(a), array_like(b)
+    a, b = arrays_like(a, b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
-        raise misfit("np.dot", a, b, "the last axis of the first meets the last axis but one of the second")
+        raise unfit("np.dot", a, b, "the last axis of the first meets the last axis but one of the second")
     return a @ b if b.ndim < 3 else tensordot(a, b, (-1, -2))
 
 
 def inner(a, b, /):
-    a, b = array_like(a), array_like(b)
+    a, b = arrays_like(a, b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     if a.shape[-1] != b.shape[-1]:
-        raise misfit("np.inner", a, b, "the last axes meet")
+        raise unfit("np.inner", a, b, "the last axes meet")
     return a @ b if a.ndim == b.ndim == 1 else tensordot(a, b, (-1, -1))
 
 
 def vdot(a, b, /):
-    a, b = array_like(a), array_like(b)
+    a, b = arrays_like(a, b)
     if a.size != b.size:
-        raise misfit("np.vdot", a, b, "both are read as one row of equal length")
+        raise unfit("np.vdot", a, b, "both are read as one row of equal length")
     return a.reshape(-1) @ b.reshape(-1)
 
 
 def outer(a, b):
-    return array_like(a).reshape((-1, 1)) * array_like(b).reshape(-1)
+    a, b = arrays_like(a, b)
+    return a.reshape((-1, 1)) * b.reshape(-1)
 
 
 def outer_of_vectors(x1, x2, /):
-    x1, x2 = array_like(x1), array_like(x2)
+    x1, x2 = arrays_like(x1, x2)
     if x1.ndim != 1 or x2.ndim != 1:
-        raise misfit("np.linalg.outer", x1, x2, "it takes vectors; np.outer flattens")
+        raise unfit("np.linalg.outer", x1, x2, "it takes vectors; np.outer flattens")
     return outer(x1, x2)
 
 
 def vecdot(x1, x2, /, *, axis=-1):
-    x1, x2 = array_like(x1), array_like(x2)
+    x1, x2 = arrays_like(x1, x2)
     return np.vecdot(np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1))
 
 
 def tensordot(a, b, axes=2):
     """Sum over pairs of axes, as one product of two matrices."""
-    a, b = array_like(a), array_like(b)
+    a, b = arrays_like(a, b)
     if np.iterable(axes):
         over_a, over_b = ((tuple(x) if np.iterable(x) else (x,)) for x in axes)
     else:
@@ -115,7 +117,7 @@ def tensordot(a, b, axes=2):
     if len(over_a) != len(over_b) or not all(-x.ndim <= i < x.ndim for x, over in ((a, over_a), (b, over_b))
                                              for i in over) or any(
             a.shape[i] != b.shape[j] for i, j in zip(over_a, over_b)):
-        raise misfit("np.tensordot", a, b, f"axes {over_a} of the first are to meet axes {over_b} of the second")
+        raise unfit("np.tensordot", a, b, f"axes {over_a} of the first are to meet axes {over_b} of the second")
     over_a, over_b = [i % a.ndim for i in over_a], [j % b.ndim for j in over_b]
     free_a = [i for i in range(a.ndim) if i not in over_a]
     free_b = [j for j in range(b.ndim) if j not in over_b]
@@ -127,7 +129,7 @@ def tensordot(a, b, axes=2):
 
 
 def kron(a, b):
-    a, b = array_like(a), array_like(b)
+    a, b = arrays_like(a, b)
     rank = max(a.ndim, b.ndim)
     outer_shape, inner_shape = ((1,) * (rank - x.ndim) + x.shape for x in (a, b))
     a = a.reshape(tuple(n for m in outer_shape for n in (m, 1)))
@@ -138,9 +140,9 @@ def kron(a, b):
 def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = array_like(a), array_like(b)
+    a, b = arrays_like(a, b)
     if a.shape[axisa] != 3 or b.shape[axisb] != 3:
-        raise misfit("np.cross", a, b, "it takes vectors of 3 elements")
+        raise unfit("np.cross", a, b, "it takes vectors of 3 elements")
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
     product = np.roll(a, -1, -1) * np.roll(b, -2, -1) - np.roll(a, -2, -1) * np.roll(b, -1, -1)
     return np.moveaxis(product, -1, axisc)
@@ -155,6 +157,9 @@ def multi_dot(arrays):
     if any(a.ndim != 2 for a in arrays[1:-1]) or not all(n in (1, 2) for n in ends):
         raise ValueError(f"np.linalg.multi_dot multiplies matrices (the first and the last may be vectors), not shapes "
                          f"{[a.shape for a in arrays]}")
+    if any(a.shape[-1] != b.shape[0] for a, b in itertools.pairwise(arrays)):
+        raise ValueError(f"np.linalg.multi_dot: shapes {', '.join(str(a.shape) for a in arrays)} do not fit; the last "
+                         f"axis of each meets the first of the next")
     letters = string.ascii_letters[:len(arrays) + 1]
     terms = [letters[i:i + 2] for i in range(len(arrays))]
     terms[0], terms[-1] = terms[0][2 - ends[0]:], terms[-1][:ends[1]]

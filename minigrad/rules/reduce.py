@@ -6,6 +6,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.engine import defconstant, defvjp, respell
+from minigrad.rules.shape import array_like
 
 
 def spread(g, x, axis=None, keepdims=False):
@@ -41,9 +42,13 @@ def part(x, axis, start=None, stop=None, step=None):
 # ------------------------------------------------------------------------ sums and extremes
 
 def ties(x, y, axis=None, keepdims=False):
-    """Return for each element whether it is the extreme, divided by how many share that honour."""
-    best = x == spread(y, x, axis, keepdims)
-    return best / best.sum(axis=axis, keepdims=True)
+    """Return for each element whether it is the extreme (NaN where there is one), divided by how many are."""
+    return shared((x == spread(y, x, axis, keepdims)) | np.isnan(x), x, axis)
+
+
+def shared(best, x, axis):
+    """Return 1/n in the dtype of x for the n elements along an axis that are best, 0 for the others."""
+    return best * (1 / np.maximum(best.sum(axis=axis, keepdims=True), 1)).astype(x.dtype)
 
 
 defvjp(np.sum, lambda g, y, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims))
@@ -67,7 +72,7 @@ def average(a, axis=None, weights=None, *, keepdims=False):
     """Return sum(weights * a) / sum(weights), or the mean; weights have a's shape or that of the axes."""
     if weights is None:
         return np.mean(a, axis=axis, keepdims=keepdims)
-    w = weights if hasattr(weights, "reshape") else np.asarray(weights)
+    a, w = array_like(a), array_like(weights)
     if w.shape != a.shape:
         axes = axes_of(axis, a.ndim)
         if axis is None or w.shape != tuple(a.shape[i] for i in axes):
@@ -180,9 +185,9 @@ def diff(a, n=1, axis=-1):
 
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Return the integral of y over x, or in steps of dx, by the trapezoidal rule."""
-    y = y if hasattr(y, "reshape") else np.asarray(y)
+    y = array_like(y)
     if x is not None:
-        x = x if hasattr(x, "reshape") else np.asarray(x)
+        x = array_like(x)
         dx = np.diff(x, axis=axis if x.ndim > 1 else -1)
         if x.ndim == 1:
             dx = dx.reshape(tuple(dx.shape[0] if i == axis % y.ndim else 1 for i in range(y.ndim)))
@@ -209,18 +214,21 @@ defvjp(ops.log_softmax, lambda g, y, x, axis=-1: g - np.exp(y) * g.sum(axis=axis
 # ------------------------------------------------------------------------------------- norms
 
 def norm_vjp(g, y, x, p=2, axis=None, keepdims=False):
-    """Pull back through a p-norm: the direction of x for p = 2, its signs for p = 1; 0 where the norm is 0."""
-    g = spread(g, x, axis, keepdims)
+    """Pull back through a p-norm: the direction of x for p = 2, its signs for p = 1.
+
+    Where the norm is 0 this is 0, and so is every derivative of it.
+    """
+    g = spread(np.where(y == 0, 0.0, g), x, axis, keepdims)
     if p == 1:
         return g * np.sign(x)
     y = spread(y, x, axis, keepdims)
     if p == math.inf:
-        best = np.absolute(x) == y
-        return g * (np.sign(x) * best / best.sum(axis=axis, keepdims=True))
-    safe = np.where(y == 0, 1.0, y)
+        return g * (np.sign(x) * shared((np.absolute(x) == y) | np.isnan(x), x, axis))
+    zero = y == 0
+    y = np.where(zero, 1.0, y)
     if p == 2:
-        return g * (x / safe)
-    return g * (np.sign(x) * (np.absolute(x) / safe) ** (p - 1))
+        return g * (x / y)
+    return g * (np.sign(x) * (np.absolute(np.where(zero, 1.0, x)) / y) ** (p - 1))
 
 
 def numpys_norm(x, ord=None, axis=None, keepdims=False):

@@ -43,6 +43,16 @@ def array_like(x):
     return x if isinstance(x, Node) else np.asarray(x)
 
 
+def arrays_like(*xs):
+    """Return tensors as they are, anything else as arrays; numbers have no say in the dtype of what they join."""
+    arrays = [array_like(x) for x in xs]
+    weak = [not isinstance(a, Node) and a.ndim == 0 and a.dtype.kind in "fiub" for a in arrays]
+    if not any(weak) or all(weak):
+        return arrays
+    dtype = np.result_type(*(a.item() if number else a.dtype for a, number in zip(arrays, weak)))
+    return [a.astype(dtype) if number else a for a, number in zip(arrays, weak)]
+
+
 def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
     """Reshape in C or Fortran order; a tensor is never written into, so ``copy`` makes no difference."""
     shape = newshape if shape is None else shape
@@ -69,17 +79,20 @@ def rot90(m, k=1, axes=(0, 1)):
     return turned.swapaxes(first, second)
 
 
+def raised(arrays, rank):
+    """Return arrays with axes of length 1 added, so that each has ``rank`` of them or more."""
+    out = []
+    for a in arrays_like(*arrays):
+        behind = 1 if rank == 3 and a.ndim else 0           # (n,) becomes (1, n, 1), and (m, n) becomes (m, n, 1)
+        out.append(a if a.ndim >= rank else a.reshape((1,) * (rank - a.ndim - behind) + a.shape + (1,) * behind))
+    return out
+
+
 def at_least(rank):
     """Return the stand-in for ``np.atleast_1d``, ``2d`` or ``3d``."""
-    def raised(a):
-        if a.ndim >= rank:
-            return a
-        behind = 1 if rank == 3 and a.ndim else 0           # (n,) becomes (1, n, 1), and (m, n) becomes (m, n, 1)
-        return a.reshape((1,) * (rank - a.ndim - behind) + a.shape + (1,) * behind)
-
     def atleast(*arys):
-        out = tuple(raised(array_like(a)) for a in arys)
-        return out[0] if len(out) == 1 else out
+        out = raised(arys, rank)
+        return out[0] if len(out) == 1 else tuple(out)
 
     return atleast
 
@@ -106,7 +119,7 @@ if hasattr(np, "astype"):                       # NumPy 2.1
 
 
 def broadcast_arrays(*args, subok=False):
-    arrays = [array_like(a) for a in args]
+    arrays = arrays_like(*args)
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
     return tuple(np.broadcast_to(a, shape) for a in arrays)
 
@@ -138,8 +151,8 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
     places = list(range(len(xi)))
     if indexing == "xy" and len(xi) > 1:
         places[:2] = 1, 0
-    grids = tuple(array_like(x).reshape(tuple(-1 if i == place else 1 for i in range(len(xi))))
-                  for x, place in zip(xi, places))
+    grids = tuple(x.reshape(tuple(-1 if i == place else 1 for i in range(len(xi))))
+                  for x, place in zip(arrays_like(*xi), places))
     return grids if sparse else broadcast_arrays(*grids)
 
 
@@ -172,17 +185,19 @@ defvjp(ops.concatenate, joint=stretch_for_each)
 
 
 def concatenate(arrays, /, axis=0):
-    arrays = [array_like(a) for a in arrays]
-    return ops.concatenate(*(arrays if axis is not None else [a.reshape(-1) for a in arrays]), axis=axis or 0)
+    arrays = arrays_like(*arrays)
+    if axis is None:
+        arrays, axis = [a.reshape(-1) for a in arrays], 0
+    return ops.concatenate(*arrays, axis=axis)
 
 
 def hstack(tup):
-    arrays = [at_least(1)(a) for a in tup]
+    arrays = raised(tup, 1)
     return concatenate(arrays, axis=0 if arrays and arrays[0].ndim == 1 else 1)
 
 
 def column_stack(tup):
-    arrays = [array_like(a) for a in tup]
+    arrays = arrays_like(*tup)
     return concatenate([a if a.ndim > 1 else a.reshape((-1, 1)) for a in arrays], axis=1)
 
 
@@ -196,14 +211,14 @@ def block(arrays):
         return 1 + max(map(depth, x)) if isinstance(x, list) else 0
 
     def leaves(x):
-        return [leaf for y in x for leaf in leaves(y)] if isinstance(x, list) else [array_like(x)]
+        return [leaf for y in x for leaf in leaves(y)] if isinstance(x, list) else [x]
 
-    levels = depth(arrays)
-    rank = max(levels, *(a.ndim for a in leaves(arrays)))
+    levels, ready = depth(arrays), arrays_like(*leaves(arrays))
+    rank, ready = max(levels, *(a.ndim for a in ready)), iter(ready)
 
     def join(x, level):
         if level == 0:
-            x = array_like(x)
+            x = next(ready)
             return x.reshape((1,) * (rank - x.ndim) + x.shape)
         if not isinstance(x, list):
             raise ValueError(f"np.block: a list is wanted {levels - level} levels deep, as elsewhere, not {x!r}")
@@ -243,11 +258,11 @@ def splitter(name, axis, at_least):
     return cut
 
 
-respell(np.stack, lambda arrays, axis=0: ops.stack(*map(array_like, arrays), axis=axis))
+respell(np.stack, lambda arrays, axis=0: ops.stack(*arrays_like(*arrays), axis=axis))
 respell(np.concatenate, concatenate)
-respell(np.vstack, lambda tup: concatenate([at_least(2)(a) for a in tup], axis=0))
+respell(np.vstack, lambda tup: concatenate(raised(tup, 2), axis=0))
 respell(np.hstack, hstack)
-respell(np.dstack, lambda tup: concatenate([at_least(3)(a) for a in tup], axis=2))
+respell(np.dstack, lambda tup: concatenate(raised(tup, 3), axis=2))
 respell(np.column_stack, column_stack)
 respell(np.append, append)
 respell(np.block, block)

@@ -105,7 +105,7 @@ class Examples(Task):
     """A finite set of examples; ``sample`` draws from it with replacement.
 
     Args:
-        x: array (N, ...), integers or floats.
+        x: array (N, ...), integers or floats.  Arrays are copied.
         y: integers (N,), which are classes, or floats (N, outputs), which are numbers to be met.
         name: what to call it.
         outputs: number of classes; as many as the largest label needs, if None.
@@ -131,7 +131,7 @@ class Examples(Task):
     def __init__(self, x, y, name="examples", outputs=None, levels=1, batch=32, dtype="float64"):
         super().__init__(batch, dtype)
         self.name = name
-        self._x, self.y = _read_only(x, f"{name}: x"), _read_only(y, f"{name}: y")
+        self._x, self.y = _own(x, f"{name}: x"), _own(y, f"{name}: y")
         self.levels = float(levels)
         if not 0 < self.levels < float("inf"):
             raise ValueError(f"levels = {levels!r}: x is divided by it; a finite number > 0")
@@ -147,12 +147,12 @@ class Examples(Task):
             if wrong.size:
                 raise DataError(f"{name}: label {self.y[wrong[0]]} at position {wrong[0]} is not in 0 ... "
                                 f"{self.outputs - 1}, as {self.outputs} classes need")
-            self.y = _read_only(self.y.astype(np.int64), name)
+            self.y = _locked(self.y.astype(np.int64))
         elif self.y.dtype.kind == "f" and self.y.ndim == 2:
             self.kind, self.outputs = "numbers", self.y.shape[1]
             if outputs is not None and outputs != self.outputs:
                 raise DataError(f"{name}: y of shape {self.y.shape} holds {self.outputs} numbers each, not {outputs}")
-            self.y = _read_only(self.y.astype(self.dtype), name)
+            self.y = _locked(self.y.astype(self.dtype))
         else:
             raise DataError(f"{name}: y of shape {self.y.shape} and dtype {self.y.dtype}; give integers (N,) for "
                             f"classes or floats (N, outputs) for numbers")
@@ -163,7 +163,7 @@ class Examples(Task):
     @functools.cached_property
     def x(self):
         """All examples as floats, read-only; made when it is first asked for."""
-        return _read_only(self._floats(self._x), self.name)
+        return _locked(self._floats(self._x))
 
     @functools.cached_property
     def baseline(self):
@@ -200,11 +200,15 @@ class Examples(Task):
         return x.astype(self.dtype) if self.levels == 1 else (x / self.levels).astype(self.dtype, copy=False)
 
 
-def _read_only(values, what):
-    """Return an array that cannot be written through, without locking one that somebody else holds."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "iuf":
-        raise DataError(f"{what} has dtype {values.dtype}; give integers or floats")
-    values = values.view()
-    values.flags.writeable = False
-    return values
+def _own(values, what):
+    """Return a copy that is read-only, of numbers."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{what} has dtype {array.dtype}; give integers or floats")
+    return _locked(np.array(array))
+
+
+def _locked(array):
+    """Return an array of our own, made read-only."""
+    array.flags.writeable = False
+    return array

@@ -182,8 +182,9 @@ class Waves(Sequences):
     example is A f((t + 1/2 - s) / w) + noise at the steps t, with A even in [0.6, 1.4], the width w in [T / 2, 0.9 T]
     and the start s wherever the form fits in; noise is Gaussian and independent.
 
-    It is in the manner of MNIST-1D (Greydanus 2020): small, quick, and not to be had by a linear classifier, which
-    gets 58 % right at the default setting; comparing with all stretched and moved forms gets 99.8 %.
+    It is in the manner of MNIST-1D (Greydanus 2020): small, quick, and not to be had by a linear classifier.  At the
+    default setting one gets 76 % right by softmax regression and 61 % by least squares (trained on 20 000 examples, for
+    others); comparing with all stretched and moved forms gets 99.8 %.
 
     Args:
         length: steps, T, at least 20, lest the fastest form have fewer than four steps per period.

@@ -71,7 +71,7 @@ class CharTask(Task):
     """Predict the next character: random windows of a text as one-hot arrays.
 
     Args:
-        text: at least ``seq_len + 2`` characters, of at least two kinds.
+        text: at least ``seq_len + 1`` characters, of at least two kinds.
         seq_len: characters per window, T.
         batch: windows per batch, B.
         dtype: of x.
@@ -99,9 +99,9 @@ class CharTask(Task):
     def __init__(self, text, seq_len, batch=32, dtype="float64"):
         super().__init__(batch, dtype)
         self.seq_len = whole_number("seq_len", seq_len)
-        if len(text) < seq_len + 2:
+        if len(text) < seq_len + 1:
             raise TextError(f"the text has {len(text)} characters, too few for windows of {seq_len}; give a longer "
-                            f"text (at least {seq_len + 2}) or a smaller sequence length")
+                            f"text (at least {seq_len + 1}) or a smaller sequence length")
         self.alphabet = sorted(set(text))
         if len(self.alphabet) < 2:
             raise TextError(f"the text holds one character only, {text[0]!r}; there is nothing to predict")

@@ -15,10 +15,13 @@ import numbers
 import numpy as np
 
 from minigrad.arguments import requires_grad
+from minigrad.missing import explain
 from minigrad.seeding import generator as checked_generator
 from minigrad.tensor import Tensor, result
 
 __all__ = ["DataLoader", "Dataset", "Subset", "TensorDataset", "collate", "random_split"]
+
+__getattr__ = explain("minigrad.utils.data", lambda: __all__)
 
 
 class Dataset:
@@ -172,8 +175,10 @@ class DataLoader:
         num_workers: 0; the data are read in this process.
         pin_memory: has no meaning here, and is taken so that PyTorch programs run.
 
+    ``batch_size``, ``shuffle``, ``drop_last`` and ``collate_fn`` may be assigned between epochs.
+
     Raises:
-        TypeError: for what is no data set.
+        TypeError: for what is no data set, for a list of arrays that look like (x, y), and for an unknown keyword.
         ValueError: for settings out of range.
 
     Example:
@@ -184,10 +189,13 @@ class DataLoader:
     """
 
     def __init__(self, dataset, batch_size=1, shuffle=False, *, drop_last=False, rng=None, generator=None,
-                 collate_fn=None, num_workers=0, pin_memory=False):
+                 collate_fn=None, num_workers=0, pin_memory=False, **others):
+        for name, value in others.items():
+            self._refuse(name, value)
         if isinstance(dataset, tuple) and dataset and all(isinstance(a, (np.ndarray, Tensor)) for a in dataset):
             dataset = TensorDataset(*dataset)
         self.dataset = sized(dataset, "DataLoader")
+        refuse_columns(dataset)
         if isinstance(batch_size, bool) or not isinstance(batch_size, numbers.Integral) or batch_size < 1:
             raise ValueError(f"batch_size = {batch_size!r}: a whole number, at least 1")
         for name, value in (("shuffle", shuffle), ("drop_last", drop_last), ("pin_memory", pin_memory)):
@@ -200,10 +208,21 @@ class DataLoader:
             raise TypeError(f"collate_fn is a function of a list of items, not {collate_fn!r}")
         self.batch_size, self.shuffle, self.drop_last = int(batch_size), bool(shuffle), bool(drop_last)
         self.collate_fn = collate_fn
-        given = one_generator(rng, generator, default=False)
-        if given is None and shuffle:
-            given = np.random.default_rng(checked_generator().integers(2 ** 63))
-        self.rng = given
+        self.rng = one_generator(rng, generator, default=False)
+        self._seed()
+
+    def _seed(self):
+        if self.rng is None and self.shuffle:
+            self.rng = np.random.default_rng(checked_generator().integers(2 ** 63))
+
+    @staticmethod
+    def _refuse(name, value):
+        """Refuse a keyword that the loader does not have; PyTorch's may have the value that asks for nothing."""
+        if name in NEAREST and (value is None or (isinstance(value, (bool, int, str)) and not value)):
+            return
+        cure = f"; {NEAREST[name]}" if name in NEAREST else ""
+        raise TypeError(f"DataLoader has no keyword {name!r}{cure}; it has dataset, batch_size, shuffle, drop_last, "
+                        f"rng (or generator), collate_fn, num_workers, pin_memory")
 
     def __len__(self):
         """The number of batches in an epoch."""
@@ -212,6 +231,7 @@ class DataLoader:
 
     def __iter__(self):
         # The order is drawn here, not when the first batch is asked for: two epochs begun together differ.
+        self._seed()                    # shuffle may have been assigned
         order = self.rng.permutation(len(self.dataset)) if self.shuffle else np.arange(len(self.dataset))
         return self._batches(order)
 
@@ -227,6 +247,30 @@ class DataLoader:
     def __repr__(self):
         return (f"DataLoader({self.dataset!r}, batch_size={self.batch_size}, shuffle={self.shuffle}, "
                 f"drop_last={self.drop_last})")
+
+
+NEAREST = {
+    "sampler": "give DataLoader(Subset(data, order)), or shuffle=True",
+    "batch_sampler": "give batch_size, or a list of Subset(data, batch), one per batch",
+    "timeout": "the data are read in this process", "worker_init_fn": "the data are read in this process",
+    "multiprocessing_context": "the data are read in this process",
+    "prefetch_factor": "the data are read in this process", "persistent_workers": "the data are read in this process",
+    "pin_memory_device": "minigrad runs on the CPU",
+}
+"""PyTorch's keywords that :class:`DataLoader` leaves out, with what to do."""
+
+
+def refuse_columns(dataset):
+    """Refuse a list that looks like (x, y): two to four arrays, not all with one axis, that agree in length."""
+    if type(dataset) is not list or not 1 < len(dataset) <= 4:
+        return
+    if not all(isinstance(a, (np.ndarray, Tensor)) and a.ndim for a in dataset) or all(a.ndim == 1 for a in dataset):
+        return
+    if len({len(a) for a in dataset}) == 1:
+        shapes = " and ".join(str(tuple(a.shape)) for a in dataset)
+        raise TypeError(f"DataLoader: a list of arrays of shapes {shapes} would be {len(dataset)} items; where "
+                        f"their first axis counts the items give a tuple, DataLoader((x, y), ...), and where each is "
+                        f"one item TensorDataset(np.stack(items))")
 
 
 def fetcher(dataset):

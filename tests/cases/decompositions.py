@@ -52,6 +52,11 @@ def cofactors(x):
     return stack([cross(x[1], x[2]), cross(x[2], x[0]), cross(x[0], x[1])])
 
 
+def change_of_cofactors(x, d):
+    """Return how the cross products of the rows of x change along d."""
+    return (cofactors(x + d) - cofactors(x - d)) / 2
+
+
 def signs(vectors, model):
     """Return for each column 1 or -1, which turns it the way of the model's."""
     return torch.as_tensor(np.sign((vectors.numpy(force=True) * model).sum(axis=-2, keepdims=True)))
@@ -125,6 +130,9 @@ CASES = [
     lapack("cofactors", ops.cofactor, SQUARE, value=cofactors, twin=cofactors),
     lapack("cofactors of a singular matrix", ops.cofactor, SINGULAR, value=cofactors, twin=cofactors),
     lapack("cofactors of rank 1", ops.cofactor, RANK_1, value=cofactors, twin=cofactors),
+    *(lapack(f"change of cofactors{what}", ops.cofactor_change, a, SQUARE, value=change_of_cofactors,
+             twin=change_of_cofactors) for what, a in (("", SQUARE[::-1].copy()), (", singular", SINGULAR),
+                                                       (", rank 1", RANK_1))),
     lapack("slogdet", ops.slogdet, -BATCH, value=lambda x: np.stack(np.linalg.slogdet(x), -1),
            twin=lambda x: torch.stack(torch.linalg.slogdet(x), -1)),
     lapack("slogdet, its logarithm", lambda x: np.linalg.slogdet(x).logabsdet, BATCH, twin=lambda x: x.logdet()),
@@ -154,6 +162,9 @@ EMPTY = [
     lapack("det", np.linalg.det, np.zeros((0, 3, 3))), lapack("det of 0 x 0", np.linalg.det, np.zeros((2, 0, 0))),
     lapack("solve", np.linalg.solve, np.zeros((0, 3, 3)), np.ones((0, 3, 2))),
     lapack("solve for no columns", np.linalg.solve, np.eye(3), np.ones((3, 0))),
+    *(lapack(f"change of cofactors{what}", ops.cofactor_change, a, SQUARE, value=change_of_cofactors,
+             twin=change_of_cofactors) for what, a in (("", SQUARE[::-1].copy()), (", singular", SINGULAR),
+                                                       (", rank 1", RANK_1))),
     lapack("slogdet", ops.slogdet, np.zeros((0, 3, 3))), lapack("cholesky", np.linalg.cholesky, np.zeros((0, 2, 2))),
     lapack("eigh", ops.eigh, np.zeros((0, 3, 3))), lapack("eigvalsh", np.linalg.eigvalsh, np.zeros((0, 3, 3))),
     lapack("svd", ops.svd, np.zeros((0, 3, 2))), lapack("svdvals", np.linalg.svdvals, np.zeros((0, 3, 2))),

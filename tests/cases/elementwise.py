@@ -134,6 +134,16 @@ EMPTY = [Case(c.name, c.fn, tuple(np.zeros((0, 3)) if c.is_differentiated(a) els
 
 POINTS = [
     ("relu at 0", ops.relu, [[-1, 0, 2]], [0, 0, 2], [[0, 0, 1]]),
+    ("relu of NaN", ops.relu, [[NAN, 1]], [NAN, 1], [[1, 1]]),
+    ("elu of NaN", lambda x: ops.elu(x, 2.0), [[NAN, 1]], [NAN, 1], [[1, 1]]),
+    ("selu of NaN", ops.selu, [[NAN]], [NAN], [[1.0507009873554805]]),
+    ("leaky_relu of NaN", lambda x: ops.leaky_relu(x, 0.2), [[NAN, 1]], [NAN, 1], [[0.2, 1]]),
+    ("hardtanh of NaN", ops.hardtanh, [[NAN, 0]], [NAN, 0], [[1, 1]]),
+    ("maximum beside NaN", np.maximum, [[NAN, 1, NAN, 1], [1, NAN, NAN, 0]], [NAN, NAN, NAN, 1],
+     [[1, 1, 1, 1], [1, 1, 1, 0]]),
+    ("minimum beside NaN", np.minimum, [[NAN, 1, NAN, 1], [1, NAN, NAN, 0]], [NAN, NAN, NAN, 0],
+     [[1, 1, 1, 0], [1, 1, 1, 1]]),
+    ("maximum with a number, of NaN", lambda x: np.maximum(x, 0.5), [[NAN, 1, 0]], [NAN, 1, 0.5], [[1, 1, 0]]),
     ("leaky_relu at 0", lambda x: ops.leaky_relu(x, 0.2), [[-1e300, 0, 2]], [-2e299, 0, 2], [[0.2, 0.2, 1]]),
     ("elu at 0", lambda x: ops.elu(x, 2.0), [[-1e3, 0, 1e3]], [-2, 0, 1e3], [[0, 2, 1]]),
     ("selu at 0", ops.selu, [[-1e3, 0, 1e3]], [-1.0507009873554805 * 1.6732632423543772, 0, 1050.7009873554805],

@@ -193,6 +193,7 @@ SMOOTH = [
     op("np.linalg.pinv({x:matrices tiny} + {ladder})", "torch.linalg.pinv({x} + {ladder})"),
     op("np.linalg.solve({x:square invertible}, {y:system})", "solve({x}, {y})"),
     op("np.linalg.det({x:square})", "det({x})"),
+    op("ops.cofactor_change({x:square}, {x} + {eye})", "cofactor_change({x}, {x} + {eye})"),
     op("np.linalg.slogdet({x:square invertible})[1]", "torch.linalg.slogdet({x})[1]"),
     op("np.linalg.cholesky({x:square small} @ {x}.swapaxes(-1, -2) + {eye})",
        "torch.linalg.cholesky({x} @ {x}.mT + {eye})"),

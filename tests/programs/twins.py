@@ -57,6 +57,20 @@ def det(a):
     return sum((-1) ** j * a[..., 0, j] * det(minor) for j, minor in enumerate(rest))
 
 
+def cofactors(a):
+    n = a.shape[-1]
+    if n == 1:
+        return torch.ones_like(a) + 0 * a
+    keep = [[k for k in range(n) if k != i] for i in range(n)]
+    return torch.stack([torch.stack([(-1) ** (i + j) * det(a[..., keep[i], :][..., keep[j]]) for j in range(n)], -1)
+                        for i in range(n)], -2)
+
+
+def cofactor_change(a, d):
+    """Take a difference, which of the squares that the cofactors of 3 x 3 matrices are is the derivative."""
+    return (cofactors(a + d) - cofactors(a - d)) / 2
+
+
 def solve(a, b):
     """Solve as NumPy 2 does: b is a vector only if it has one axis."""
     if b.dim() == 1:
@@ -68,6 +82,7 @@ def solve(a, b):
 NAMES = {
     "torch": torch, "np": np, "F": torch.nn.functional, "const": const, "over": over, "prod": prod,
     "chosen": operands.chosen, "order": operands.order, "moved": moved, "norm": norm, "solve": solve, "det": det,
+    "cofactor_change": cofactor_change,
     "kron": kron, "standardize": standardize, "ops": ops,
     "ramp": lambda *args, **kwargs: const(operands.ramp(*args, **kwargs)),
     "eye": lambda *args, **kwargs: const(operands.eye(*args, **kwargs)),

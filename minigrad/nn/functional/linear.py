@@ -1,95 +1,29 @@
-"""Linear maps, and looking up rows."""
-
-import numpy as np
+"""Linear maps."""
 
 from minigrad import ops
-from minigrad.nn.functional.common import given, whole_numbers
-from minigrad.tensor import Tensor
+from minigrad.nn.functional.common import given
 
 
-def linear(x, weight, bias=None):
+def linear(input, weight, bias=None):
     """Return x @ weight.T + bias; x (..., in), weight (out, in), bias (out,).
 
     Raises:
         ValueError: if the shapes do not fit; both are named.
-    """
-    shape, (outs, ins) = getattr(x, "shape", ()), weight.shape
-    if not shape or shape[-1] != ins:
-        raise ValueError(f"linear: x of shape {shape} does not fit weight of shape {(outs, ins)} (out, in): the last "
-                         f"axis of x must be {ins}")
-    if bias is not None and bias.shape != (outs,):
-        raise ValueError(f"linear: bias of shape {bias.shape} does not fit weight of shape {(outs, ins)} (out, in); "
-                         f"the result has shape {(*shape[:-1], outs)}")
-    return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)
-
-
-def embedding(indices, weight, padding_idx=None):
-    """Return the rows of a table: weight[indices]. The gradient of a row is the sum over the places that took it.
-
-    Args:
-        indices: integers in 0 ... rows - 1, of any shape; an array, list or tensor.
-        weight: (rows, dim).
-        padding_idx: a row that gets no gradient; below 0 counted from the end.
-
-    Returns:
-        (*indices.shape, dim).
-
-    Raises:
-        ValueError: if weight is no table, or an index or padding_idx is out of range.
-        TypeError: if the indices are no integers.
 
     Example:
         >>> import numpy as np
         >>> from minigrad.nn import functional as F
-        >>> F.embedding([[0, 2]], np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
-        array([[[1., 2.],
-                [5., 6.]]])
+        >>> F.linear(np.array([[1.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([10.0, 20.0]))
+        array([[13., 22.]])
     """
-    weight = given(weight)
+    x, weight, bias = given(input), given(weight), bias if bias is None else given(bias)
     if weight.ndim != 2:
-        raise ValueError(f"embedding: weight must have shape (rows, dim), not {weight.shape}")
-    rows, indices = weight.shape[0], whole_numbers("embedding", indices, "indices")
-    if indices.size and (indices.min() < 0 or indices.max() >= rows):
-        raise ValueError(f"embedding: indices run from {indices.min()} to {indices.max()}, but weight of shape "
-                         f"{weight.shape} has rows 0 to {rows - 1}")
-    found = ops.take(weight, indices)
-    if padding_idx is None:
-        return found
-    padding_idx = place(padding_idx, rows)
-    fixed = weight.data[padding_idx] if isinstance(weight, Tensor) else weight[padding_idx]
-    return ops.select((indices == padding_idx)[..., np.newaxis], fixed, found)
-
-
-def place(padding_idx, rows):
-    """Return the padding row counted from the first, or say that there is none such."""
-    if not -rows <= padding_idx < rows:
-        raise ValueError(f"embedding: padding_idx = {padding_idx}, but there are {rows} rows")
-    return padding_idx % rows
-
-
-def one_hot(indices, num_classes=-1):
-    """Return integers as rows of 0 with a 1 at their place: (*indices.shape, num_classes), a tensor of integers.
-
-    Args:
-        indices: integers from 0 on, of any shape; an array, list or tensor.
-        num_classes: the length of the rows; -1 for the largest index plus 1.
-
-    Raises:
-        ValueError: if an index is out of range, or there is none to count the classes by.
-        TypeError: if the indices are no integers.
-
-    Example:
-        >>> from minigrad.nn import functional as F
-        >>> F.one_hot([1, 0], 3)
-        tensor([[0, 1, 0],
-                [1, 0, 0]])
-    """
-    indices = whole_numbers("one_hot", indices, "indices")
-    if num_classes == -1:
-        if not indices.size:
-            raise ValueError("one_hot: num_classes must be given where there are no indices")
-        num_classes = int(indices.max()) + 1
-    if num_classes < 1 or (indices.size and (indices.min() < 0 or indices.max() >= num_classes)):
-        found = f"indices run from {indices.min()} to {indices.max()}" if indices.size else "there are no indices"
-        raise ValueError(f"one_hot: {found}, and num_classes = {num_classes}: indices lie from 0 to num_classes - 1")
-    return Tensor((indices[..., np.newaxis] == np.arange(num_classes)).astype(int))
+        raise ValueError(f"linear: weight must have shape (out, in), not {weight.shape}")
+    shape, (outs, ins) = x.shape, weight.shape
+    if not shape or shape[-1] != ins:
+        raise ValueError(f"linear: input of shape {shape} does not fit weight of shape {(outs, ins)} (out, in): the "
+                         f"last axis of input must be {ins}")
+    if bias is not None and bias.shape != (outs,):
+        raise ValueError(f"linear: bias of shape {bias.shape} does not fit weight of shape {(outs, ins)} (out, in); "
+                         f"the result has shape {(*shape[:-1], outs)}")
+    return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)

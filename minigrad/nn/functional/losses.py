@@ -1,8 +1,9 @@
 """Losses: what a net said against what was right, reduced to one number.
 
 Everywhere ``reduction`` is "mean", "sum", or "none" for the single losses. The mean of no losses at all is NaN, as in
-PyTorch, and its gradient is 0. Shapes that differ are refused, where PyTorch would broadcast (mse_loss warns): a target
-of shape (N,) against predictions of shape (N, 1) would be compared with each of them.
+PyTorch, and its gradient is 0; where weights sum to 0, mean and gradient are NaN. Shapes that differ are refused, where
+PyTorch would broadcast (mse_loss warns): a target of shape (N,) against predictions of shape (N, 1) would be compared
+with each of them.
 """
 
 import math
@@ -21,43 +22,62 @@ def fitting(operation, x, target, reduction):
     check_reduction(operation, reduction)
     x, target = floats(operation, x), given(target)
     if x.shape != target.shape:
-        raise ValueError(f"{operation}: x has shape {x.shape} and target {target.shape}; reshape one of them")
+        raise ValueError(f"{operation}: input has shape {x.shape} and target {target.shape}; reshape one of them")
     return x, target if target.dtype.kind == "f" else np.asarray(target, x.dtype)
 
 
-def mse_loss(x, target, *, reduction="mean"):
+def mse_loss(input, target, *, reduction="mean"):
     """Return (x - target)^2, by default its mean.
 
     Args:
-        x, target: of one shape; x floating.
+        input, target: of one shape; input floating.
         reduction: "mean", "sum" or "none".
 
     Raises:
         ValueError: if the shapes differ (broadcasting a target is nearly always a mistake), or for another reduction.
         TypeError: if x is not floating.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad.nn import functional as F
+        >>> F.mse_loss(mg.tensor([1.0, 3.0]), [0.0, 0.0])
+        tensor(5.)
     """
-    x, target = fitting("mse_loss", x, target, reduction)
+    x, target = fitting("mse_loss", input, target, reduction)
     difference = x - target
     return reduced(difference * difference, reduction)
 
 
-def l1_loss(x, target, *, reduction="mean"):
-    """Return |x - target|, by default its mean; the slope where they are equal is 0. Errors as in :func:`mse_loss`."""
-    x, target = fitting("l1_loss", x, target, reduction)
+def l1_loss(input, target, *, reduction="mean"):
+    """Return |x - target|, by default its mean; the slope where they are equal is 0. Errors as in :func:`mse_loss`.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad.nn import functional as F
+        >>> F.l1_loss(mg.tensor([1.0, 3.0]), [0.0, 0.0])
+        tensor(2.)
+    """
+    x, target = fitting("l1_loss", input, target, reduction)
     return reduced(np.absolute(x - target), reduction)
 
 
-def huber_loss(x, target, *, reduction="mean", delta=1.0):
+def huber_loss(input, target, *, reduction="mean", delta=1.0):
     """Return d^2 / 2 for d = x - target up to |d| = delta, beyond it delta (|d| - delta / 2); by default the mean.
 
     The gradient in x is d itself, clipped to [-delta, delta] (Huber 1964). Errors as in :func:`mse_loss`.
 
     Raises:
         ValueError: also if delta is not above 0.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad.nn import functional as F
+        >>> F.huber_loss(mg.tensor([1.0, 3.0]), [0.0, 0.0], reduction="none")
+        tensor([0.5, 2.5])
     """
     if not delta > 0:
         raise ValueError(f"huber_loss: delta = {delta}, but it must be above 0")
-    x, target = fitting("huber_loss", x, target, reduction)
+    x, target = fitting("huber_loss", input, target, reduction)
     return reduced(huber(x - target, float(delta)), reduction)
 
 
@@ -67,15 +87,21 @@ def huber(d, delta):
     return inner * (d - 0.5 * inner)
 
 
-def smooth_l1_loss(x, target, *, reduction="mean", beta=1.0):
+def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     """Return huber_loss with delta = beta, divided by beta: slopes run from -1 to 1. For beta = 0 it is l1_loss.
 
     Raises:
         ValueError: if beta is negative; others as in :func:`mse_loss`.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad.nn import functional as F
+        >>> F.smooth_l1_loss(mg.tensor([1.0, 3.0]), [0.0, 0.0], reduction="none", beta=2.0)
+        tensor([0.25, 2.  ])
     """
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: beta = {beta}, but it cannot be below 0")
-    x, target = fitting("smooth_l1_loss", x, target, reduction)
+    x, target = fitting("smooth_l1_loss", input, target, reduction)
     beta, d = float(beta), x - target
     return reduced(huber(d, beta) / beta if beta else np.absolute(d), reduction)
 
@@ -98,17 +124,17 @@ def spreading(operation, weight, x, what):
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"{operation}: {what} of shape {weight.shape} does not broadcast to x of shape {x.shape}")
+        raise ValueError(f"{operation}: {what} of shape {weight.shape} does not broadcast to input of shape {x.shape}")
     return weight
 
 
-def binary_cross_entropy_with_logits(x, target, weight=None, *, reduction="mean", pos_weight=None):
+def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="mean", pos_weight=None):
     """Return -(t log s + (1 - t) log(1 - s)) for s = sigmoid(x), by default its mean, in nats.
 
     It is computed as t softplus(-x) + (1 - t) softplus(x), which is exact where s is 0 or 1 to the last bit.
 
     Args:
-        x: logits, of any shape.
+        input: logits, of any shape.
         target: of the same shape, usually between 0 and 1.
         weight: for each loss a factor, of a shape that broadcasts to x's.
         reduction: "mean" (over all elements, whatever their weights), "sum" or "none".
@@ -117,16 +143,22 @@ def binary_cross_entropy_with_logits(x, target, weight=None, *, reduction="mean"
     Raises:
         ValueError: if shapes do not fit, or for another reduction.
         TypeError: if x is not floating, or a weight requires a gradient.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad.nn import functional as F
+        >>> F.binary_cross_entropy_with_logits(mg.tensor([0.0, 800.0]), [1.0, 1.0])         # log(2) / 2
+        tensor(0.34657359)
     """
     name = "binary_cross_entropy_with_logits"
-    x, target = fitting(name, x, target, reduction)
+    x, target = fitting(name, input, target, reduction)
     yes = target * ops.softplus(-x)
     if pos_weight is not None:
         yes = yes * spreading(name, pos_weight, x, "pos_weight")
     return reduced(weighted(name, yes + (1 - target) * ops.softplus(x), weight), reduction)
 
 
-def binary_cross_entropy(x, target, weight=None, *, reduction="mean"):
+def binary_cross_entropy(input, target, weight=None, *, reduction="mean"):
     """Return -(t log x + (1 - t) log(1 - x)) for probabilities x, by default its mean, in nats.
 
     As in PyTorch, logarithms end at -100, and the gradient (x - t) / (x (1 - x)) is divided by no less than 1e-12 (in
@@ -134,16 +166,22 @@ def binary_cross_entropy(x, target, weight=None, *, reduction="mean"):
     bounds.
 
     Args:
-        x: probabilities, of any shape.
+        input: probabilities, of any shape.
         target, weight, reduction: as for :func:`binary_cross_entropy_with_logits`.
 
     Raises:
         ValueError: if x or target is not between 0 and 1, shapes do not fit, or for another reduction.
         TypeError: if x is not floating, or the weight requires a gradient.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad.nn import functional as F
+        >>> F.binary_cross_entropy(mg.tensor([0.5, 1.0]), [1.0, 1.0])         # log(2) / 2
+        tensor(0.34657359)
     """
     name = "binary_cross_entropy"
-    x, target = fitting(name, x, target, reduction)
-    for what, p, cure in (("x", x, f"; for logits use {name}_with_logits"), ("target", target, "")):
+    x, target = fitting(name, input, target, reduction)
+    for what, p, cure in (("input", x, f"; for logits use {name}_with_logits"), ("target", target, "")):
         p = p.data if isinstance(p, Tensor) else p
         if not np.all((p >= 0) & (p <= 1)):
             raise ValueError(f"{name}: {what} runs from {p.min()} to {p.max()}, but probabilities lie between 0 and 1"
@@ -151,11 +189,11 @@ def binary_cross_entropy(x, target, weight=None, *, reduction="mean"):
     return reduced(weighted(name, ops.binary_cross_entropy(x, target), weight), reduction)
 
 
-def kl_div(x, target, *, reduction="mean", log_target=False):
+def kl_div(input, target, *, reduction="mean", log_target=False):
     """Return t (log t - x) for log-probabilities x and probabilities t: the divergence of exp(x) from t, in nats.
 
     Args:
-        x: log-probabilities, of any shape.
+        input: log-probabilities, of any shape.
         target: probabilities of the same shape, or their logarithms with ``log_target=True``; 0 log 0 is 0.
         reduction: "batchmean", the sum divided by the length of the first axis, is the divergence as it is defined;
             "mean" divides by the number of elements, as PyTorch does; or "sum", "none".
@@ -163,9 +201,16 @@ def kl_div(x, target, *, reduction="mean", log_target=False):
     Raises:
         ValueError: if the shapes differ, or for another reduction.
         TypeError: if x is not floating.
+
+    Example:
+        >>> import numpy as np
+        >>> import minigrad as mg
+        >>> from minigrad.nn import functional as F
+        >>> F.kl_div(np.log(mg.tensor([[0.5, 0.5]])), [[1.0, 0.0]], reduction="batchmean")         # log 2
+        tensor(0.69314718)
     """
     check_reduction("kl_div", reduction, ("batchmean", "mean", "sum", "none"))
-    x, target = fitting("kl_div", x, target, "none")
+    x, target = fitting("kl_div", input, target, "none")
     if log_target:
         loss = np.exp(target) * (target - x)
     else:
@@ -179,24 +224,24 @@ def kl_div(x, target, *, reduction="mean", log_target=False):
 # ------------------------------------------------------------------------------- of one class among several
 
 
-def cross_entropy(logits, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """Return -log softmax(logits)[target], by default its mean, in nats.
 
     With weights w, the mean is sum of w[t] loss / sum of w[t]. With smoothing e, the label t stands for the
     probabilities (1 - e) onehot(t) + e / C (Szegedy et al. 2016). Formulas and choices are PyTorch's.
 
     Args:
-        logits: (C,), (N, C) or (N, C, d1, d2, ...), floating.
+        input: the logits, (C,), (N, C) or (N, C, d1, d2, ...), floating.
         target: labels, integers in 0 ... C - 1, of the shape of logits without the axis C; or class probabilities,
             floating, of the shape of logits. An array, list or tensor.
-        weight: (C,), a factor for each class.
-        ignore_index: a label that counts nothing. If all labels are such, the mean is NaN, with gradient 0.
+        weight: (C,), a factor for each class. If those of all labels sum to 0, mean and gradient are NaN.
+        ignore_index: a label that counts nothing. If all labels are such, or there are none, the mean is NaN, with
+            gradient 0.
         reduction: "mean", "sum" or "none"; for class probabilities the mean is over all losses, whatever the weights.
         label_smoothing: e, between 0 and 1.
 
     Raises:
-        ValueError: if the shapes do not fit, a label is out of range, there are no labels to take the mean of, or an
-            option is none of those above.
+        ValueError: if the shapes do not fit, a label is out of range, or an option is none of those above.
         TypeError: if labels are no integers, or logits are not floating.
 
     Example:
@@ -208,31 +253,38 @@ def cross_entropy(logits, target, weight=None, *, ignore_index=-100, reduction="
     check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing = {label_smoothing}, but it lies between 0 and 1")
-    logits, target = floats("cross_entropy", logits, "logits"), given(target)
+    logits, target = floats("cross_entropy", input, "logits"), given(target)
     weight = class_weights("cross_entropy", weight, logits)
-    if target.shape == logits.shape and target.dtype.kind == "f" and logits.ndim and logits.size:
+    if logits.ndim and logits.shape[class_axis(logits)] and target.shape == logits.shape and target.dtype.kind == "f":
         if ignore_index >= 0:
             raise ValueError(f"cross_entropy: ignore_index = {ignore_index} is a label, but target holds class "
                              f"probabilities; set the rows to be ignored to 0")
         return soft_cross_entropy(logits, target, weight, reduction, float(label_smoothing))
-    labels, valid = checked_labels("cross_entropy", logits, target, ignore_index, reduction)
-    if valid is None and weight is None and not label_smoothing and logits.ndim == 2 and reduction == "mean":
+    labels, valid = checked_labels("cross_entropy", logits, target, ignore_index)
+    plain = valid is None and weight is None and not label_smoothing and labels.size
+    if plain and logits.ndim == 2 and reduction == "mean":
         return ops.cross_entropy(logits, labels)
     log_p = ops.log_softmax(logits, axis=class_axis(logits))
     return of_labels(log_p, labels, valid, weight, reduction, float(label_smoothing))
 
 
-def nll_loss(log_p, target, weight=None, *, ignore_index=-100, reduction="mean"):
+def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
     """Return -log_p[target], by default its mean: the second half of :func:`cross_entropy`, after log_softmax.
 
     Args:
-        log_p: log-probabilities, (C,), (N, C) or (N, C, d1, d2, ...), floating.
+        input: log-probabilities, (C,), (N, C) or (N, C, d1, d2, ...), floating.
         target: labels; this, the other arguments and the errors are as for :func:`cross_entropy`.
+
+    Example:
+        >>> import minigrad as mg
+        >>> from minigrad.nn import functional as F
+        >>> F.nll_loss(mg.tensor([[-0.5, -1.0], [-2.0, -0.1]]), [0, 1])
+        tensor(0.3)
     """
     check_reduction("nll_loss", reduction)
-    log_p = floats("nll_loss", log_p, "log_p")
+    log_p = floats("nll_loss", input, "log_p")
     weight = class_weights("nll_loss", weight, log_p)
-    labels, valid = checked_labels("nll_loss", log_p, given(target), ignore_index, reduction)
+    labels, valid = checked_labels("nll_loss", log_p, given(target), ignore_index)
     return of_labels(log_p, labels, valid, weight, reduction)
 
 
@@ -247,12 +299,12 @@ def class_weights(operation, weight, x):
         return None
     weight = constants(operation, weight, x.dtype, "weight")
     if not x.ndim or weight.shape != (x.shape[class_axis(x)],):
-        raise ValueError(f"{operation}: weight of shape {weight.shape} does not fit x of shape {x.shape}: one number "
-                         f"for each class is needed, axis {class_axis(x)} of x")
+        raise ValueError(f"{operation}: weight of shape {weight.shape} does not fit input of shape {x.shape}: one "
+                         f"number for each class is needed, axis {class_axis(x)} of x")
     return weight
 
 
-def checked_labels(operation, x, target, ignore_index, reduction):
+def checked_labels(operation, x, target, ignore_index):
     """Return the labels as an array, and where they count (None: everywhere)."""
     if not x.ndim:
         raise ValueError(f"{operation}: logits must have shape (C,), (N, C) or (N, C, d1, ...), not ()")
@@ -264,8 +316,6 @@ def checked_labels(operation, x, target, ignore_index, reduction):
                          f"shape {target.shape}")
     labels = whole_numbers(operation, target, "labels")
     if not labels.size:
-        if reduction == "mean":
-            raise ValueError(f"{operation}: no labels; the mean over nothing is not defined")
         return labels, None
     lowest, highest = labels.min(), labels.max()
     if not lowest <= ignore_index <= highest:
@@ -301,7 +351,7 @@ def of_labels(log_p, labels, valid, weight, reduction, smoothing=0.0):
         return (loss if valid is None else ops.scatter(loss, places, labels.shape)).reshape(shape)
     if reduction == "mean" and weight is not None and loss.size:
         total = float(weight[chosen].mean(dtype=float))
-        return loss.mean() / total if total else loss.sum() + math.nan
+        return loss.mean() / total if total else loss.sum() * math.nan
     return reduced(loss, reduction)
 
 

@@ -56,18 +56,25 @@ def max_pooled(name, axes, x, kernel, stride, padding, dilation, ceil_mode, retu
     out = refuse_too_large(name, batch, kernel, stride, pairs, dilation)
     for n, m, k, s, p, d in zip(spatial, out, kernel, stride, pads, dilation):
         if p and d > n and any(all(not 0 <= i * s - p + j * d < n for j in range(k)) for i in range(m)):
-            raise ValueError(f"{name}: with dilation {dilation} and padding {pads} a window of x of shape "
+            raise ValueError(f"{name}: with dilation {dilation} and padding {pads} a window of input of shape "
                              f"{batch.shape} lies wholly in the padding; it has no maximum")
     y = ops.max_pool(batch, kernel=kernel, stride=stride, padding=pairs, dilation=dilation)
     return y.reshape(y.shape[1:]) if alone else y
 
 
-def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """Return the largest element of each window of x (N, C, L) or (C, L); see :func:`max_pool2d`."""
-    return max_pooled("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """Return the largest element of each window of x (N, C, L) or (C, L); see :func:`max_pool2d`.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad.nn import functional as F
+        >>> F.max_pool1d(np.array([[1.0, 5.0, 2.0, 3.0]]), 2)
+        array([[5., 3.]])
+    """
+    return max_pooled("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """Return the largest element of each window.
 
     The gradient goes to one element: of equal ones to the first in row-major order of the window, where ``np.max``
@@ -75,7 +82,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
     the last.  All this is as in PyTorch.
 
     Args:
-        x: (N, C, H, W), or one image (C, H, W).
+        input: (N, C, H, W), or one image (C, H, W).
         kernel_size: of the window; a number, or one per axis, as are the following.
         stride: how far apart windows stand; default the kernel.
         padding: at either end, with -inf; at most half of the kernel.
@@ -100,7 +107,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
         >>> mg.grad(y.sum(), x)
         tensor([[[1., 0., 1., 0.]]])
     """
-    return max_pooled("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return max_pooled("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 # ------------------------------------------------------------------------------------------- means
@@ -123,16 +130,24 @@ def avg_pooled(name, axes, x, kernel, stride, padding, ceil_mode, count_include_
     return y.reshape(y.shape[1:]) if alone else y
 
 
-def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
-    """Return the mean of each window of x (N, C, L) or (C, L); see :func:`avg_pool2d`."""
-    return avg_pooled("avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """Return the mean of each window of x (N, C, L) or (C, L); see :func:`avg_pool2d`.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad.nn import functional as F
+        >>> F.avg_pool1d(np.array([[1.0, 5.0, 2.0, 3.0]]), 2)
+        array([[3. , 2.5]])
+    """
+    return avg_pooled("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+               divisor_override=None):
     """Return the mean of each window.
 
     Args:
-        x: (N, C, H, W), or one image (C, H, W).
+        input: (N, C, H, W), or one image (C, H, W).
         kernel_size: of the window; a number, or one per axis, as are the following.
         stride: how far apart windows stand; default the kernel.
         padding: at either end, with zeros; at most half of the kernel.
@@ -149,15 +164,18 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_in
         >>> F.avg_pool2d(np.array([[[1.0, 2.0], [3.0, 6.0]]]), 2)
         array([[[3.]]])
     """
-    return avg_pooled("avg_pool2d", 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return avg_pooled("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                      divisor_override)
 
 
 # ------------------------------------------------------------------------ means of adapted windows
 
 def adaptive_sizes(name, axes, output_size):
     """Return the sizes that an adaptive pooling is to give, checked; None keeps the size of an axis."""
-    sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * axes
-    given = numbers(name, "output_size", tuple(1 if n is None else n for n in sizes), axes, 1)
+    several = isinstance(output_size, (tuple, list))
+    sizes = tuple(output_size) if several else (output_size,)
+    known = tuple(1 if n is None else n for n in sizes)             # None is checked as if it were 1
+    given = numbers(name, "output_size", known if several else known[0], axes, 1)
     return tuple(None if size is None else n for size, n in zip(sizes * (axes // len(sizes)), given))
 
 
@@ -166,7 +184,7 @@ def adaptive_averaged(name, axes, x, output_size):
     sizes = adaptive_sizes(name, axes, output_size)
     batch, alone = as_batch(name, x, axes)
     if min(batch.shape[2:]) < 1:
-        raise ValueError(f"{name}: x of shape {batch.shape} has no elements to average")
+        raise ValueError(f"{name}: input of shape {batch.shape} has no elements to average")
     y = batch
     for axis, size in enumerate(sizes, start=2):
         n = y.shape[axis]
@@ -180,18 +198,25 @@ def adaptive_averaged(name, axes, x, output_size):
     return y.reshape(y.shape[1:]) if alone else y
 
 
-def adaptive_avg_pool1d(x, output_size):
-    """Return the means of so many stretches of x (N, C, L) or (C, L); see :func:`adaptive_avg_pool2d`."""
-    return adaptive_averaged("adaptive_avg_pool1d", 1, x, output_size)
+def adaptive_avg_pool1d(input, output_size):
+    """Return the means of so many stretches of x (N, C, L) or (C, L); see :func:`adaptive_avg_pool2d`.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad.nn import functional as F
+        >>> F.adaptive_avg_pool1d(np.array([[1.0, 5.0, 2.0, 3.0, 4.0]]), 1)
+        array([[3.]])
+    """
+    return adaptive_averaged("adaptive_avg_pool1d", 1, input, output_size)
 
 
-def adaptive_avg_pool2d(x, output_size):
+def adaptive_avg_pool2d(input, output_size):
     """Return the means of so many windows, whatever the size of x.
 
     Along H, window i of H' goes from floor(i H / H') to ceil((i + 1) H / H'); neighbours may overlap.
 
     Args:
-        x: (N, C, H, W), or one image (C, H, W).
+        input: (N, C, H, W), or one image (C, H, W).
         output_size: H' and W': a number for both, or a pair; None keeps the size.  1 is the mean over all places.
 
     Raises:
@@ -203,4 +228,4 @@ def adaptive_avg_pool2d(x, output_size):
         >>> F.adaptive_avg_pool1d(np.array([[1.0, 2.0, 6.0]]), 2)
         array([[1.5, 4. ]])
     """
-    return adaptive_averaged("adaptive_avg_pool2d", 2, x, output_size)
+    return adaptive_averaged("adaptive_avg_pool2d", 2, input, output_size)

@@ -48,6 +48,13 @@ def lstm_step(projected, h, c, weight_hh, bias_hh=None):
 
     Raises:
         ValueError: for shapes that do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad.nn import functional as F
+        >>> h, c = F.lstm_step(np.zeros((5, 8)), np.zeros((5, 2)), np.ones((5, 2)), np.zeros((8, 2)))
+        >>> h.shape, c[0]
+        ((5, 2), array([0.5, 0.5]))
     """
     a = sum_of("lstm_step", projected, linear(h, weight_hh, bias_hh))
     size = a.shape[-1] // 4
@@ -70,6 +77,12 @@ def gru_step(projected, h, weight_hh, bias_hh=None):
 
     Raises:
         ValueError: for shapes that do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad.nn import functional as F
+        >>> F.gru_step(np.zeros((1, 6)), np.array([[1.0, -2.0]]), np.zeros((6, 2)))
+        array([[ 0.5, -1. ]])
     """
     from_state = linear(h, weight_hh, bias_hh)
     check_batch("gru_step", projected, from_state)

@@ -6,6 +6,8 @@ to the oldest, and all inner ones are younger than all outer ones: when the firs
 has been through its inner one, and is complete.
 """
 
+import copy
+
 import numpy as np
 
 from minigrad.handle import Handle
@@ -46,13 +48,17 @@ class Hooked:
 
         ``grad_input`` and ``grad_output`` are tuples with the complete gradients dL/d(argument) and dL/d(output), one
         for each positional argument and each output; None for what needs no gradient or was not reached.  Where an
-        argument or output is itself a tuple (the states of an LSTM), so is its entry.  The hook returns None, or a
+        argument or output is itself a tuple (the states of an LSTM), so is its entry; where it is a dict, its entry is
+        a dict with the same keys.  The hook returns None, or a
         tuple of the form of ``grad_input`` that is passed on instead.  It works on tensors with a tape of their own
         under ``create_graph=True``.
 
         If no argument requires a gradient (the first layer, on data), ``grad_input`` holds None, and the hook is called
         when the gradients of the outputs are there.  ``mg.grad(y, xs)`` goes only along the ways to ``xs``: where
         these do not lead through the arguments, the hook of a module with such arguments is not called.
+
+        A forward that returns an object of another kind, in which tensors cannot be found, is refused when it is
+        called, with a TypeError.
 
         Example:
             >>> import numpy as np
@@ -111,6 +117,10 @@ class Watch:
                 self.call_hooks([])
             return gradients
 
+        if not isinstance(output, (Tensor, tuple, list, dict, np.ndarray, np.generic, int, float, str, type(None))):
+            raise TypeError(f"{type(self.module).__name__} has a backward hook, but its forward returned a "
+                            f"{type(output).__name__}, in which no tensors are found; return a tensor, or a tuple, "
+                            f"list or dict of them")
         output, form, _ = gated(output, arrived)
         return output
 
@@ -182,19 +192,23 @@ def gate(tensors, arrived):
     return inner
 
 
-# --------------------------------------------------------------- tensors inside tuples and lists
+# -------------------------------------------------------- tensors inside tuples, lists and dicts
 
 PLACE = object()
 """Stands in a form where a tensor that requires a gradient stood."""
 
 
 def mapped(value, tensor, other):
-    """Rebuild nested tuples and lists from ``tensor(t)`` of what requires a gradient and ``other(v)`` of the rest."""
+    """Rebuild nested tuples, lists and dicts: ``tensor(t)`` of what requires a gradient, ``other(v)`` of the rest."""
     if isinstance(value, Tensor) and value.requires_grad:
         return tensor(value)
     if isinstance(value, (tuple, list)):
         parts = [mapped(v, tensor, other) for v in value]
         return type(value)._make(parts) if hasattr(value, "_make") else type(value)(parts)
+    if isinstance(value, dict):
+        parts = copy.copy(value)                # keeps what a defaultdict or a class of one's own holds besides
+        parts.update((key, mapped(v, tensor, other)) for key, v in value.items())
+        return parts
     return other(value)
 
 
@@ -202,6 +216,8 @@ def filled(form, gradients):
     """Put gradients into the places of a form."""
     if isinstance(form, (tuple, list)):
         return tuple(filled(f, gradients) for f in form)
+    if isinstance(form, dict):
+        return {key: filled(f, gradients) for key, f in form.items()}
     return next(gradients) if form is PLACE else None
 
 
@@ -213,6 +229,12 @@ def gather(form, changed, found, who):
             raise ValueError(f"{who} {given} in the place of {len(form)} gradients")
         for f, c in zip(form, changed):
             gather(f, c, found, who)
+    elif isinstance(form, dict):
+        if not isinstance(changed, dict) or changed.keys() != form.keys():
+            given = f"keys {list(changed)}" if isinstance(changed, dict) else type(changed).__name__
+            raise ValueError(f"{who} {given} in the place of a dict with the keys {', '.join(map(repr, form))}")
+        for key, f in form.items():
+            gather(f, changed[key], found, who)
     elif form is PLACE:
         found.append(changed)
     elif changed is not None:
