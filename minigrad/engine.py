@@ -308,7 +308,7 @@ def visit(roots, ends=frozenset()):
     lead there.
 
     Raises:
-        RuntimeError: if the way leads through a node that was freed.
+        RuntimeError: if the way leads through a node that was freed, or to one that was changed after it was used.
     """
     oldest = min(ends, default=0)
     found, stack = {}, list(roots)
@@ -322,9 +322,16 @@ def visit(roots, ends=frozenset()):
                 "saved, or a part of them if an error interrupted it. If you mean to go through the same graph twice, "
                 "call the first with backward(retain_graph=True). If this tensor was carried over from an earlier "
                 "step (a hidden state, say), cut it off there with h = h.detach().")
-        found[node._number] = node
+        number = node._number
+        found[number] = node
         for parent in node._parents:
-            if parent is not None and parent._number >= oldest and parent._number not in found:
+            if parent is None:
+                continue
+            if parent._number > number:
+                raise RuntimeError(f"a tensor of shape {parent._array.shape} was changed in place on the tape after "
+                                   f"{name_of(node._fn)} had used it; what it was is needed now. Change it before it "
+                                   f"is used, or write h = h + x for h.add_(x), t = t.clone() before t[i] = x")
+            if parent._number >= oldest and parent._number not in found:
                 stack.append(parent)
     return [found[number] for number in sorted(found)]
 

@@ -67,7 +67,10 @@ class Window(np.ndarray):
         return plain[()] if return_scalar else plain
 
     def __getitem__(self, index):
-        return np.asarray(self)[index]
+        piece = super().__getitem__(index)
+        if isinstance(piece, Window) and self.owner is not None:
+            piece.owner = self._seen_through()[index]
+        return piece
 
     def __getattr__(self, name):
         if self.owner is None or name.startswith("__"):
@@ -81,6 +84,12 @@ class Window(np.ndarray):
         """Return a tensor of the values seen here, whatever the owner has become."""
         seen = self.owner.detach()
         seen._array, seen._saved = np.asarray(self), ()
+        return seen
+
+    def _seen_through(self):
+        """Return a tensor of the values seen here, by which the owner can be changed."""
+        seen = self.owner.detach()
+        seen._array = np.asarray(self)
         return seen
 
     def _changing(self, name):

@@ -442,6 +442,8 @@ def test_rule_5_data_is_read_only_and_assignable():
     (lambda p: p.data.mul_(2).sub_(1), [1, 3, 5]), (lambda p: p.data.clamp_(-1, 2), [1, 2, 2]),
     (lambda p: p.data.copy_(mg.tensor([4.0, 5.0, 6.0])), [4, 5, 6]), (lambda p: p.data.__setitem__(0, 9.0), [9, 2, 3]),
     (lambda p: setattr(p, "data", p.data - 1), [0, 1, 2]), (lambda p: p.data.__isub__(p.grad), [-1, -2, -3]),
+    (lambda p: p.data[1:].fill_(8), [1, 8, 8]), (lambda p: p.data[:2][1:].mul_(5), [1, 10, 3]),
+    (lambda p: p.data.__setitem__(slice(None), p.data[:].__iadd__(1.0)), [2, 3, 4]),
     (lambda p: p.detach().fill_(7), [7, 7, 7]), (lambda p: p.detach()[1:].zero_(), [1, 0, 0]),
 ])
 def test_rule_5_pytorchs_words_for_data_rebind_the_tensor(change, expected):
@@ -551,7 +553,7 @@ def test_rule_5_pytorchs_words_for_data_get_pytorchs_answers():
     assert d.std().item() == x.std(ddof=1)
     assert (d.std(axis=0) == x.std(0)).all()
     assert np.std(d) == x.std()
-    assert (type(d + 1), type(d[0]), type(np.exp(d)), type(d.sum(axis=0))) == (np.ndarray,) * 4
+    assert (type(d + 1), type(d[0] * 1), type(np.exp(d)), type(d.sum(axis=0))) == (np.ndarray,) * 4
     assert isinstance(d.mean(), float)
 
 

@@ -300,7 +300,7 @@ def test_changes_in_place(f, expected):
 
 def test_writing_to_a_row_of_a_parameter():
     w = mg.tensor(X, requires_grad=True)
-    with pytest.raises(RuntimeError, match=r"no_grad|in-place"):
+    with pytest.raises(RuntimeError, match="view of another"):
         w[0].add_(1.0)
     with mg.no_grad():
         w[0].add_(1.0)

@@ -1,7 +1,9 @@
 """PyTorch's in-place changes: ``p -= step`` under no_grad, ``p.grad.zero_()``, ``p.grad[:] *= c``.
 
 They are offered in the same places and *rebind* the tensor to a new array, so nothing that a pending backward pass
-has saved ever changes.  On the tape, ``h += x`` is another way to write ``h = h + x``.
+has saved ever changes.  On the tape ``out[t] = h`` and ``h.add_(x)`` turn the tensor into the result of an operation on
+what it was; a backward pass that comes to a tensor which was used before it was changed in this way is refused.
+``h += x`` is another way to write ``h = h + x``.
 """
 
 import numpy as np
@@ -10,6 +12,7 @@ from minigrad import ops, seeding
 from minigrad.arguments import plain, requires_grad
 from minigrad.engine import FREED, name_of
 from minigrad.methods import choosing
+from minigrad.methods.common import as_tensor, call
 from minigrad.recording import RECORDING
 from minigrad.tensor import Tensor, apply, result
 from minigrad.views import write
@@ -19,22 +22,62 @@ def change(tensor, fn, *others):
     """Rebind a tensor to ``fn(tensor, *others)``, where no gradient can go wrong by it.
 
     Raises:
-        RuntimeError: for a leaf that requires a gradient, while operations are recorded; for a result on the tape.
+        RuntimeError: for a leaf that requires a gradient, while operations are recorded; for a view off the tape that
+            would get a gradient; without recording, for a result on the tape.
         ValueError: if the shape would change.
     """
     if RECORDING.get() and requires_grad([tensor, *others]):
         if tensor.is_leaf and tensor.requires_grad:
             raise RuntimeError("a leaf that requires a gradient cannot be changed in place while operations are "
                                "recorded; wrap the update in `with mg.no_grad():`")
-        raise RuntimeError("this in-place change would be needed by a gradient; write it out of place: h = h + x for "
-                           "h.add_(x), np.where or np.stack([...]) for h[i] = x; where no gradient is meant to flow, "
-                           "work `with mg.no_grad():` or on t.detach().clone()")
+        if is_view(tensor):
+            raise RuntimeError("this tensor is a view of another, into which no gradient can be written; write to "
+                               "that one, t[i, j] = x for t[i][j] = x, or to t.clone()")
+        return change_on_tape(tensor, fn, others)
     others = [plain(other) for other in others]
     if tensor._fn is None and tensor._saved:            # a view: what it looks into changes with it
         write(tensor, lambda array: fn(array, *others))
     else:
         tensor._rebind(fn(tensor._array, *others))
     return tensor
+
+
+STATE = ("_array", "_fn", "_parents", "_saved", "_kwargs", "_number", "_requires_grad")
+
+
+def is_view(tensor):
+    """Say whether a tensor looks into another one, on the tape or off it."""
+    if tensor._fn is None:
+        return bool(tensor._saved)
+    return any(p is not None and np.may_share_memory(tensor._array, p._array) for p in tensor._parents)
+
+
+def change_on_tape(tensor, fn, others):
+    """Make a tensor the result of ``fn(what it was, *others)``; what it was goes on as a node of its own."""
+    before = Tensor.__new__(Tensor)
+    for slot in (*STATE, "_hooks", "_grad"):
+        setattr(before, slot, getattr(tensor, slot))
+    after = as_tensor(fn(before, *others))
+    tensor._fitting(after._array)
+    after = after.astype(tensor.dtype)
+    if after is before:
+        return tensor
+    point_to(before, tensor, [other for other in others if isinstance(other, Tensor)])
+    for slot in STATE:
+        setattr(tensor, slot, getattr(after, slot))
+    tensor._hooks = tensor._grad = None
+    return tensor
+
+
+def point_to(before, tensor, nodes):
+    """Let what the new values were made of refer to what the tensor was: ``h[0] += x`` has read it first."""
+    nodes, seen = list(nodes), set()
+    while nodes:
+        node = nodes.pop()
+        if node._number > tensor._number and node._number not in seen:
+            seen.add(node._number)
+            node._parents = tuple(before if p is tensor else p for p in node._parents)
+            nodes.extend(p for p in node._parents if p is not None)
 
 
 def operator(fn):
@@ -70,7 +113,10 @@ def zero_(self):
 
 def fill_(self, value):
     """Rebind the tensor to one value everywhere."""
-    return change(self, lambda x, value: np.broadcast_to(np.asarray(value, x.dtype), x.shape), value)
+    def filled(x, value):
+        value = value.astype(x.dtype) if isinstance(value, Tensor) else np.asarray(value, x.dtype)
+        return np.broadcast_to(value, x.shape)
+    return change(self, filled, value)
 
 
 def clamp_(self, min=None, max=None):
@@ -80,7 +126,11 @@ def clamp_(self, min=None, max=None):
 
 def copy_(self, other):
     """Rebind the tensor to the values of another, broadcast to its shape."""
-    return change(self, lambda x, o: np.broadcast_to(np.array(o, x.dtype), x.shape).copy(), other)
+    def copied(x, other):
+        if isinstance(other, Tensor):
+            return np.broadcast_to(other, x.shape).clone()
+        return np.broadcast_to(np.array(other, x.dtype), x.shape).copy()
+    return change(self, copied, other)
 
 
 def setitem(self, index, value):
@@ -88,11 +138,19 @@ def setitem(self, index, value):
     change(self, lambda x, value: replaced(x, ops.plain_index(index), value), value)
 
 
-def replaced(array, index, value):
-    """Return a copy of an array with some elements replaced."""
-    out = array.copy()
-    out[index] = value
-    return out
+def replaced(x, index, value):
+    """Return an array or tensor with some elements replaced."""
+    if not isinstance(x, Tensor):
+        out = x.copy()
+        out[index] = value
+        return out
+    times = np.zeros(x.shape, int)
+    np.add.at(times, index, 1)
+    if times.max(initial=0) > 1:
+        raise RuntimeError("t[index] = x on the tape, with an index that names an element twice: which of the values "
+                           "counts is not defined; name each once")
+    value = np.broadcast_to(as_tensor(value), times[index].shape)
+    return np.where(times > 0, call(ops.scatter, value.astype(x.dtype), index, x.shape), x)
 
 
 def unary(fn):
@@ -120,13 +178,15 @@ def lerp_(self, end, weight):
 
 def masked_fill_(self, mask, value):
     """Rebind the tensor to one with ``value`` where the mask holds."""
-    return change(self, lambda x, mask: np.where(mask, np.asarray(value, x.dtype), x), mask)
+    return change(self, lambda x, mask: np.where(mask, value, x), mask)
 
 
 def by(method):
     """Return the method that rebinds a tensor to what a method of it returns."""
     def in_place(self, *args, **kwargs):
-        return change(self, lambda x: method(result(x), *args, **kwargs)._array)
+        tracked = [a for a in args if isinstance(a, Tensor) and a.requires_grad]
+        return change(self, lambda x, *_: method(x, *args, **kwargs) if isinstance(x, Tensor)
+                      else method(result(x), *args, **kwargs)._array, *tracked)
     in_place.__doc__ = "In place: " + method.__doc__
     return in_place
 
