@@ -106,10 +106,14 @@ def test_softmax_sums_to_1_along_its_axis_and_takes_the_last_by_default():
     for dim in (0, 1, 2, -1):
         np.testing.assert_allclose(F.softmax(x, dim=dim).sum(axis=dim).data, 1, rtol=1e-14)
         np.testing.assert_allclose(np.exp(F.log_softmax(x, dim=dim)).data, F.softmax(x, dim=dim).data, rtol=1e-13)
-    for make in (F.softmax, nn.Softmax(), nn.Softmax(dim=None), lambda t: F.softmax(t, dim=None)):
-        np.testing.assert_array_equal(make(x).data, F.softmax(x, dim=2).data)
-    for make in (F.log_softmax, nn.LogSoftmax(), nn.LogSoftmax(dim=None)):
-        np.testing.assert_array_equal(make(x).data, F.log_softmax(x, dim=2).data)
+    for t in (x[0], x[0, 0]):
+        for make in (F.softmax, nn.Softmax(), nn.Softmax(dim=None), lambda t: F.softmax(t, dim=None)):
+            np.testing.assert_array_equal(make(t).data, F.softmax(t, dim=-1).data)
+        for make in (F.log_softmax, nn.LogSoftmax(), nn.LogSoftmax(dim=None)):
+            np.testing.assert_array_equal(make(t).data, F.log_softmax(t, dim=-1).data)
+    for make in (F.softmax, nn.Softmax(), F.log_softmax, nn.LogSoftmax()):       # PyTorch takes the first axis
+        with pytest.raises(ValueError, match=r"\(2, 3, 4\).*dim=-1"):
+            make(x)
 
 
 INPLACE = ["relu", "leaky_relu", "elu", "selu", "silu", "hardtanh", "relu6"]

@@ -293,7 +293,7 @@ class ReLU6(Module):
 
 
 class Softmax(Module):
-    """exp(x) / sum exp(x) along an axis; None and the default mean the last one.
+    """exp(x) / sum exp(x) along an axis; left out, the last one of at most two.
 
     Example:
         >>> import numpy as np
@@ -303,8 +303,8 @@ class Softmax(Module):
                [1. , 0. ]])
     """
 
-    def __init__(self, dim=-1):
-        self.dim = -1 if dim is None else dim
+    def __init__(self, dim=None):
+        self.dim = dim
 
     def forward(self, x):
         """Return that along the axis ``dim``, in the shape of x."""
@@ -315,7 +315,7 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """The logarithm of softmax along an axis; None and the default mean the last one.
+    """The logarithm of softmax along an axis; left out, the last one of at most two.
 
     Example:
         >>> import numpy as np
@@ -325,8 +325,8 @@ class LogSoftmax(Module):
                [ 0.000e+00, -1.000e+03]])
     """
 
-    def __init__(self, dim=-1):
-        self.dim = -1 if dim is None else dim
+    def __init__(self, dim=None):
+        self.dim = dim
 
     def forward(self, x):
         """Return that along the axis ``dim``, in the shape of x."""

@@ -215,15 +215,16 @@ def relu6(input, inplace=False):
     return ops.hardtanh(input, 0.0, 6.0)
 
 
-def softmax(input, dim=-1):
+def softmax(input, dim=None):
     """Return exp(x) / sum exp(x) along an axis: positive numbers that sum to 1.
 
     Args:
         input: floating.
-        dim: the axis; PyTorch warns where it is left out or None, here it is the last then.
+        dim: the axis; may be left out where there are at most two: the last then.
 
     Raises:
-        TypeError: if x is not floating.
+        TypeError: if the input is not floating.
+        ValueError: for three axes and more without a ``dim``.
 
     Example:
         >>> import minigrad as mg
@@ -231,11 +232,19 @@ def softmax(input, dim=-1):
         >>> F.softmax(mg.tensor([1000.0, 1000.0]), dim=0)
         tensor([0.5, 0.5])
     """
-    return ops.softmax(floats("softmax", input), axis=-1 if dim is None else dim)
+    input = floats("softmax", input)
+    return ops.softmax(input, axis=chosen_axis("softmax", input, dim))
 
 
-def log_softmax(input, dim=-1):
-    """Return the logarithm of softmax along an axis (the last by default), exact where softmax itself would be 0.
+def chosen_axis(name, input, dim):
+    """Return the axis asked for, else the last one of at most two; of more, PyTorch takes the first or the second."""
+    if dim is None and input.ndim > 2:
+        raise ValueError(f"{name}: along which axis of input of shape {input.shape}? Give dim, e.g. dim=-1")
+    return -1 if dim is None else dim
+
+
+def log_softmax(input, dim=None):
+    """Return the logarithm of softmax along an axis (the last of at most two by default), exact where softmax itself would be 0.
 
     Raises:
         TypeError: if x is not floating.
@@ -247,4 +256,5 @@ def log_softmax(input, dim=-1):
         array([[-6.931e-01, -6.931e-01],
                [ 0.000e+00, -1.000e+03]])
     """
-    return ops.log_softmax(floats("log_softmax", input), axis=-1 if dim is None else dim)
+    input = floats("log_softmax", input)
+    return ops.log_softmax(input, axis=chosen_axis("log_softmax", input, dim))
