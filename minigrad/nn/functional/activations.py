@@ -244,7 +244,7 @@ def chosen_axis(name, input, dim):
 
 
 def log_softmax(input, dim=None):
-    """Return the logarithm of softmax along an axis (the last of at most two by default), exact where softmax itself would be 0.
+    """Return the logarithm of softmax along an axis, exact where softmax itself would be 0; ``dim`` as for that.
 
     Raises:
         TypeError: if x is not floating.
