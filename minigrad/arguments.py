@@ -120,6 +120,9 @@ def misfit(fn, values, error):
     name, shapes = name_of(fn), [v.shape for v in values if isinstance(v, ndarray)]
     if name.removeprefix("np.") in str(error) and all(str(shape) in str(error) for shape in shapes):
         return error
+    if fn is np.matmul and len(shapes) == 2 and min(map(len, shapes)) > 0:
+        inner = "only axis" if len(shapes[1]) == 1 else "last axis but one"
+        error = f"the last axis of the first must be as long as the {inner} of the second"
     return ValueError(f"{name} of shape{'s' * (len(shapes) > 1)} {' and '.join(map(str, shapes))}: {error}")
 
 

@@ -121,8 +121,10 @@ class Context:
     def _backward(self, g, y):
         on_tape = isinstance(g, Tensor)
         self._result = y                    # for higher orders: the result on the tape, not the one made off it
-        found = self._function.backward(self, g if on_tape else result(np.asarray(g)))
-        self._result = None
+        try:
+            found = self._function.backward(self, g if on_tape else result(np.asarray(g)))
+        finally:
+            self._result = None
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != len(self._args):
             raise ValueError(f"{self._function.__name__}.backward returned {len(found)} gradients for "

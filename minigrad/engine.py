@@ -327,7 +327,7 @@ def visit(roots, ends=frozenset()):
         for parent in node._parents:
             if parent is None:
                 continue
-            if parent._number > number:
+            if parent._number >= number:
                 raise RuntimeError(f"a tensor of shape {parent._array.shape} was changed in place on the tape after "
                                    f"{name_of(node._fn)} had used it; what it was is needed now. Change it before it "
                                    f"is used, or write h = h + x for h.add_(x), t = t.clone() before t[i] = x")

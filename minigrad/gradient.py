@@ -114,7 +114,7 @@ def accumulate(self, g, owned):
     """Add what arrived at a leaf to its gradient."""
     held = self.grad
     if isinstance(g, Tensor):                    # create_graph: sums are on the tape too
-        own = g if g.requires_grad else result(np.array(g._array))
+        own = np.positive(g) if g.requires_grad else result(np.array(g._array))
         self._grad = own if held is None else held + own
     elif held is None:
         self._grad = result(np.asarray(g) if owned else np.array(g))
@@ -165,7 +165,7 @@ def fire_hooks(self, g):
     """Return the cotangent as this tensor's hooks leave it."""
     on_tape = isinstance(g, Tensor)
     for fn in tuple(self._hooks.values()):
-        given = g if on_tape else result(np.asarray(g))
+        given = np.positive(g) if on_tape else result(np.asarray(g))        # changed in place, it changes no other
         array = given._array
         replaced = fn(given)
         if replaced is None:

@@ -68,8 +68,8 @@ class Window(np.ndarray):
 
     def __getitem__(self, index):
         piece = super().__getitem__(index)
-        if isinstance(piece, Window) and self.owner is not None:
-            piece.owner = self._seen_through()[index]
+        if isinstance(piece, Window) and self.owner is not None and self.owner._fn is None:
+            piece.owner = self._seen()[index]
         return piece
 
     def __getattr__(self, name):
@@ -81,13 +81,7 @@ class Window(np.ndarray):
         return repr(np.asarray(self))
 
     def _seen(self):
-        """Return a tensor of the values seen here, whatever the owner has become."""
-        seen = self.owner.detach()
-        seen._array, seen._saved = np.asarray(self), ()
-        return seen
-
-    def _seen_through(self):
-        """Return a tensor of the values seen here, by which the owner can be changed."""
+        """Return a tensor of the values seen here, whatever the owner has become; writing to it writes to the owner."""
         seen = self.owner.detach()
         seen._array = np.asarray(self)
         return seen

@@ -75,7 +75,30 @@ def masked(lib, w):
     return (h ** 2).sum()
 
 
-PROGRAMS = [correlation, rows, columns, by_hand, methods, filled, masked]
+def itself(lib, w):
+    """Operands that are the tensor itself, or made of it."""
+    h = w * 2
+    h.add_(h).mul_(h).sub_(h.sigmoid())
+    h.lerp_(w, h.tanh())
+    h.masked_fill_(w < 0, h.sum())
+    h[:] = h
+    h[0] = h[1:]
+    h.copy_(h)
+    return (h * w).sum()
+
+
+def by_keyword(lib, w):
+    t = lib.zeros(2, 3, dtype=lib.float64)
+    t.index_add_(0, lib.tensor([1, 1]), source=w)
+    u = lib.zeros(2, 3, dtype=lib.float64)
+    u.scatter_(1, lib.tensor([[0, 2], [1, 0]]), src=w[:, 1:])
+    s = (w * w).sum()
+    s.fill_(w[0, 0])
+    s.add_(1.0)
+    return (t * t).sum() + (u * u * u).sum() + s * s
+
+
+PROGRAMS = [itself, by_keyword, correlation, rows, columns, by_hand, methods, filled, masked]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -84,7 +107,7 @@ def test_gradients_are_right_to_the_second_order(program):
 
 
 @pytest.mark.skipif(torch is None, reason="PyTorch is not installed")
-@pytest.mark.parametrize("program", [p for p in PROGRAMS if p is not filled])
+@pytest.mark.parametrize("program", [p for p in PROGRAMS if p not in (filled, itself)])
 def test_value_and_gradient_are_pytorchs(program):
     w, twin = mg.tensor(W, requires_grad=True), torch.tensor(W, requires_grad=True)
     y, z = program(mg, w), program(torch, twin)
@@ -101,6 +124,28 @@ def test_all_names_see_the_change():
     assert other.tolist() == (W * 2 + 1).tolist()
     mg.tensor(0.0)
     mg.grad(other.sum(), w)
+
+
+def test_what_was_asked_to_keep_its_gradient_keeps_that_of_what_it_is():
+    w = mg.tensor([1.0, 2.0], requires_grad=True)
+    h = w * 2
+    h.retain_grad()
+    h.mul_(3.0)
+    (h * h).sum().backward()
+    assert h.grad.tolist() == [12.0, 24.0]
+
+
+def test_gradients_of_a_graph_of_gradients_are_nobody_elses():
+    a, b = (mg.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    b.register_hook(lambda g: (g.mul_(2.0), None)[1])
+    ((a + b) ** 2).sum().backward(create_graph=True)
+    assert (a.grad.tolist(), b.grad.tolist()) == ([4.0, 8.0], [8.0, 16.0])
+    a.grad.mul_(0.5)
+    assert (a.grad.tolist(), b.grad.tolist()) == ([2.0, 4.0], [8.0, 16.0])
+    a, b = (mg.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    ((a + b) ** 2).sum().backward(create_graph=True)
+    a.grad.mul_(0.5)
+    assert b.grad.tolist() == [4.0, 8.0]
 
 
 def test_hooks_see_the_gradient_of_what_the_tensor_was():

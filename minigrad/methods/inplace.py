@@ -62,10 +62,11 @@ def change_on_tape(tensor, fn, others):
     after = after.astype(tensor.dtype)
     if after is before:
         return tensor
-    point_to(before, tensor, [other for other in others if isinstance(other, Tensor)])
+    if before._requires_grad:                   # nobody can point to a constant
+        point_to(before, tensor, [after])
     for slot in STATE:
         setattr(tensor, slot, getattr(after, slot))
-    tensor._hooks = tensor._grad = None
+    tensor._hooks = before._grad = None         # hooks see what was; a gradient that is kept is that of what is
     return tensor
 
 
@@ -115,7 +116,8 @@ def fill_(self, value):
     """Rebind the tensor to one value everywhere."""
     def filled(x, value):
         value = value.astype(x.dtype) if isinstance(value, Tensor) else np.asarray(value, x.dtype)
-        return np.broadcast_to(value, x.shape)
+        filled = np.broadcast_to(value, x.shape)
+        return filled.clone() if isinstance(filled, Tensor) else filled
     return change(self, filled, value)
 
 
@@ -149,7 +151,10 @@ def replaced(x, index, value):
     if times.max(initial=0) > 1:
         raise RuntimeError("t[index] = x on the tape, with an index that names an element twice: which of the values "
                            "counts is not defined; name each once")
-    value = np.broadcast_to(as_tensor(value), times[index].shape)
+    value, shape = as_tensor(value), times[index].shape
+    if value.ndim > len(shape) and set(value.shape[:value.ndim - len(shape)]) == {1}:      # t[0] = row of shape (1, n)
+        value = value.reshape(value.shape[value.ndim - len(shape):])
+    value = np.broadcast_to(value, shape)
     return np.where(times > 0, call(ops.scatter, value.astype(x.dtype), index, x.shape), x)
 
 
@@ -184,7 +189,7 @@ def masked_fill_(self, mask, value):
 def by(method):
     """Return the method that rebinds a tensor to what a method of it returns."""
     def in_place(self, *args, **kwargs):
-        tracked = [a for a in args if isinstance(a, Tensor) and a.requires_grad]
+        tracked = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.requires_grad]
         return change(self, lambda x, *_: method(x, *args, **kwargs) if isinstance(x, Tensor)
                       else method(result(x), *args, **kwargs)._array, *tracked)
     in_place.__doc__ = "In place: " + method.__doc__

@@ -113,7 +113,17 @@ def expand_as(self, other):
 
 def flip(self, *axes, dims=None, axis=None):
     """Return the elements in reverse along some axes."""
-    return np.flip(self, sizes(axes) or along(axis, dims))
+    return own(np.flip(self, sizes(axes) or along(axis, dims)))
+
+
+def own(out):
+    """Return a result that is a copy, where NumPy's is a view and PyTorch's is none."""
+    return out if out.requires_grad else out.clone()
+
+
+def diag(self, diagonal=0):
+    """Return the diagonal of a matrix, or the matrix with a vector on its diagonal."""
+    return own(np.diag(self, diagonal))
 
 
 def roll(self, shifts, dims=None, *, axis=None):
@@ -213,6 +223,6 @@ METHODS = {
     "repeat": repeat,
     "repeat_interleave": repeat_interleave, "split": split, "chunk": chunk, "unbind": unbind, "moveaxis": moveaxis,
     "movedim": moveaxis, "narrow": narrow, "select": select, "broadcast_to": expand, "tril": shaped(np.tril),
-    "triu": shaped(np.triu), "diag": shaped(np.diag),
+    "triu": shaped(np.triu), "diag": diag,
     "diagonal": diagonal, "trace": unary(np.trace),
 }

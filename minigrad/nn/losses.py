@@ -14,7 +14,10 @@ class Loss(Module):
 
     known_reductions = ("mean", "sum", "none")
 
-    def __init__(self, *, reduction="mean"):
+    def __init__(self, *more, reduction="mean"):
+        if more:
+            raise TypeError(f"{type(self).__name__} takes its options by keyword, and what is compared when it is "
+                            f"called: loss = nn.{type(self).__name__}(); loss(output, target)")
         check_reduction(type(self).__name__, reduction, self.known_reductions)
         self.reduction = reduction
 

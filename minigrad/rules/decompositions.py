@@ -59,7 +59,7 @@ def cofactor_change_vjp(g, y, a, d):
     takes 1 GB and some seconds.
     """
     n = a.shape[-1]
-    others = np.array([[k for k in range(n) if k != i] for i in range(n)], int).reshape((n, n - 1))
+    others = np.array([[k for k in range(n) if k != i] for i in range(n)], int).reshape((n, max(n - 1, 0)))
     index = (Ellipsis, others[:, None, :, None], others[None, :, None, :])          # minor i, j: no row i, no column j
     signs = (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
     return ops.scatter(ops.cofactor_change(ops.take(a, index), lone(d * signs.astype(a.dtype)) * ops.take(g, index)),

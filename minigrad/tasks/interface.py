@@ -157,6 +157,10 @@ class Examples(Task):
             raise DataError(f"{name}: y of shape {self.y.shape} and dtype {self.y.dtype}; give integers (N,) for "
                             f"classes or floats (N, outputs) for numbers")
 
+    def __getitem__(self, index):
+        """Return the examples (x, y) at an index, as a data set does."""
+        return self.x[index], self.y[index]
+
     def __len__(self):
         return len(self.y)
 

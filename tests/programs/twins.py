@@ -67,8 +67,8 @@ def cofactors(a):
 
 
 def cofactor_change(a, d):
-    """Take a difference, which of the squares that the cofactors of 3 x 3 matrices are is the derivative."""
-    return (cofactors(a + d) - cofactors(a - d)) / 2
+    """Take differences that are the derivative of the cubes that the cofactors of matrices up to 4 x 4 are."""
+    return (8 * (cofactors(a + d) - cofactors(a - d)) - (cofactors(a + 2 * d) - cofactors(a - 2 * d))) / 12
 
 
 def solve(a, b):

@@ -16,6 +16,8 @@ def given(x):
 
 def floats(operation, x, what="input"):
     """Return a tensor as it is, anything else as an array; refuse dtypes that are not floating."""
+    if x is None:
+        raise TypeError(f"{operation}: {what} is None; does the function that made it return its result?")
     x = given(x)
     if x.dtype.kind != "f":
         raise TypeError(f"{operation}: {what} has dtype {x.dtype}, and floating-point numbers are needed; convert it "
@@ -27,7 +29,7 @@ def whole_numbers(operation, x, what):
     """Return the array of integers behind a tensor, array or list."""
     x = x.data if isinstance(x, Tensor) else np.asarray(x)
     if x.dtype.kind not in "iu" and x.size:                     # [] is float64 to NumPy
-        raise TypeError(f"{operation}: {what} are integers, not {x.dtype}")
+        raise TypeError(f"{operation}: {what} are integers, not {x.dtype}; convert them, e.g. with .long()")
     return x if x.dtype.kind in "iu" else x.astype(int)
 
 
