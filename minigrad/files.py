@@ -2,8 +2,7 @@
 
 import errno
 import os
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -25,12 +24,13 @@ def whole(path, mode="w"):
         >>> path.read_text()
         'all of it'
     """
-    path = Path(os.path.realpath(path))         # through a link, the file it names
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
+    path = os.path.realpath(path)               # through a link, the file it names
+    folder, name = os.path.split(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", folder)
     import tempfile  # 5 ms, for those who write
 
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
     try:
         text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
         with os.fdopen(handle, mode, **text) as file:
@@ -42,5 +42,6 @@ def whole(path, mode="w"):
         os.chmod(temporary, 0o666 & ~mask)      # as an ordinary new file would be; mkstemp makes it private
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise

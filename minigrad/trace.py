@@ -23,9 +23,6 @@ request), with these columns:
 An empty cell means not applicable.
 """
 
-import csv
-import io
-import json
 import math
 from typing import NamedTuple
 
@@ -166,6 +163,8 @@ class NormTrace:
 
     def save(self, path):
         """Write the trace as CSV, without loss; the file appears whole or not at all."""
+        import csv  # here and below: who only trains need not wait for it
+
         with whole(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(Row._fields)
@@ -178,6 +177,9 @@ class NormTrace:
         Raises:
             ValueError: naming the file, and the line, if it is not such a file.
         """
+        import csv
+        import io
+
         try:
             with open(path, encoding="utf-8", newline="") as file:
                 text = file.read()
@@ -214,7 +216,11 @@ def row(report, stage, parameter):
 
 def as_json(extra):
     """Return what a hook noted as text; empty for nothing."""
-    return json.dumps(extra, sort_keys=True, default=str) if extra else ""
+    if not extra:
+        return ""
+    import json
+
+    return json.dumps(extra, sort_keys=True, default=str)
 
 
 def column_index(name):
