@@ -79,11 +79,10 @@ def accepted_arguments(rule):
         return sys.maxsize, None
     code = getattr(rule, "__code__", None)
     if code is None or inspect.ismethod(rule):
-        rule = inspect.signature(rule)
-        kinds = {name: p.kind for name, p in rule.parameters.items()}
-        plain = [n for n, k in kinds.items() if k in (inspect._POSITIONAL_ONLY, inspect._POSITIONAL_OR_KEYWORD)]
-        many, other = (k in kinds.values() for k in (inspect._VAR_POSITIONAL, inspect._VAR_KEYWORD))
-        names = [*plain[2:], *(n for n, k in kinds.items() if k == inspect._KEYWORD_ONLY)]
+        kind, kinds = inspect.Parameter, {n: p.kind for n, p in inspect.signature(rule).parameters.items()}
+        plain = [n for n, k in kinds.items() if k in (kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD)]
+        many, other = (k in kinds.values() for k in (kind.VAR_POSITIONAL, kind.VAR_KEYWORD))
+        names = [*plain[2:], *(n for n, k in kinds.items() if k == kind.KEYWORD_ONLY)]
     else:                               # read off, as the table asks for hundreds when it is imported
         plain = code.co_varnames[:code.co_argcount]
         many, other = code.co_flags & inspect.CO_VARARGS, code.co_flags & inspect.CO_VARKEYWORDS

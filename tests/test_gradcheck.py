@@ -3,6 +3,8 @@
 Rules that these tests add to the table are taken out again by a fixture in conftest.py.
 """
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -231,6 +233,26 @@ def test_a_new_rule_is_one_line():
         mg.gradcheck(np.sinh, X, order=2)
     mg.defvjp(np.cosh, lambda g, y, x: g * np.sinh(x))
     assert mg.gradcheck(np.sinh, X, order=2)
+
+
+@pytest.mark.parametrize("rule", ["function", "method", "partial", "object"])
+def test_a_rule_may_be_anything_that_can_be_called(rule):
+    """What it takes is read off all the same: too many arguments are refused before anything is recorded."""
+    class Rules:
+        def triple(self, g, y, x, *, k=3.0):
+            return g * k
+
+        __call__ = triple
+
+    rules = {"function": lambda g, y, x, *, k=3.0: g * k, "method": Rules().triple, "object": Rules(),
+             "partial": functools.partial(lambda factor, g, y, x, *, k=3.0: g * k * factor, 1.0)}
+    times = mg.primitive(lambda x, extra=None, *, k=3.0, other=0: x * k)
+    mg.defvjp(times, rules[rule])
+    t = mg.tensor([1.0, 2.0], requires_grad=True)
+    assert mg.grad(times(t, k=2.0).sum(), t).tolist() == [2.0, 2.0]
+    for call in (lambda: times(t, 1.0), lambda: times(t, other=1), lambda: times(t, y=1)):
+        with pytest.raises(TypeError, match="gradient rule"):
+            call()
 
 
 def test_the_table_is_given_back_after_a_test():
