@@ -31,7 +31,6 @@ OF_NETWORKS = {
 OF_MODULES = {
     "minigrad": {
         "Size": "shapes are tuples",
-        "Generator": "np.random.default_rng(seed), given as generator= or rng=",
         "set_printoptions": "np.set_printoptions",
         "random": "mg.manual_seed(seed); np.random for the rest",
         "quantile": "np.quantile(t.data, q), without a gradient",

@@ -12,11 +12,11 @@ from minigrad.ops.elementwise import cast, clip, select
 from minigrad.ops.linalg import cofactor, cofactor_change, eigh, einsum, is_regular, linear, slogdet, svd
 from minigrad.ops.nn import binary_cross_entropy, cross_entropy, cross_entropy_composite, standardize
 from minigrad.ops.reduce import log_softmax, logsumexp, middle, norm, softmax
-from minigrad.ops.shape import add_at, along_axis, concatenate, is_basic, plain_index, scatter, stack, take
+from minigrad.ops.shape import add_at, along_axis, concatenate, plain_index, scatter, stack, take
 
 __all__ = ["add_at", "along_axis", "avg_pool", "bell", "binary_cross_entropy", "cast", "clip", "cofactor",
            "cofactor_change", "concatenate", "conv", "conv_input", "conv_weight", "cross_entropy",
-           "cross_entropy_composite", "eigh", "einsum", "elu", "erf", "erfc", "gelu", "hardtanh", "is_basic",
+           "cross_entropy_composite", "eigh", "einsum", "elu", "erf", "erfc", "gelu", "hardtanh",
            "is_regular", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "logsumexp", "max_pool", "middle",
            "norm", "overlap_add", "plain_index", "relu", "scatter", "select", "selu", "sigmoid", "silu", "slogdet",
            "softmax", "softplus", "stack", "standardize", "svd", "take", "windows", "winners"]

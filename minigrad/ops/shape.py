@@ -36,12 +36,6 @@ def along_axis(indices, shape, axis):
                  for k, n in enumerate(shape))
 
 
-def is_basic(index):
-    """Say whether NumPy answers an index with a view."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(i, (int, slice, type(None), type(Ellipsis))) and not isinstance(i, bool) for i in parts)
-
-
 @primitive
 def take(x, index):
     """Return x[index] for any index NumPy takes."""
