@@ -9,11 +9,11 @@ from minigrad.hooks.accumulate import Accumulate
 from minigrad.hooks.clip import ClipNorm, ClipValue
 from minigrad.hooks.finite import NonFinite
 from minigrad.hooks.pipeline import OrderError, Pipeline
-from minigrad.hooks.protocol import HOLD, SKIP, Context, Stage, StepReport
+from minigrad.hooks.protocol import HOLD, SKIP, Context, Stage, Stateful, StepReport
 from minigrad.norms import norm
 
 __all__ = ["HOLD", "SKIP", "Accumulate", "ClipNorm", "ClipValue", "Context", "NonFinite", "OrderError", "Pipeline",
-           "Stage", "StepReport", "apply_hooks"]
+           "Stage", "Stateful", "StepReport", "apply_hooks"]
 
 
 def apply_hooks(hooks, grads, *, params=None, step=0, weight=1.0):

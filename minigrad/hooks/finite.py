@@ -5,12 +5,12 @@ import numbers
 
 import numpy as np
 
-from minigrad.hooks.protocol import SKIP
+from minigrad.hooks.protocol import SKIP, Stateful
 
 POLICIES = ("raise", "skip", "zero", "propagate")
 
 
-class NonFinite:
+class NonFinite(Stateful):
     """Decide what happens to a gradient that is not finite; it never passes silently.
 
     Args:
@@ -33,6 +33,7 @@ class NonFinite:
     """
 
     role = "finite"
+    remembers = {"consecutive": 0}
 
     def __init__(self, policy="raise", max_consecutive=10):
         if policy not in POLICIES:
@@ -40,11 +41,6 @@ class NonFinite:
         if not isinstance(max_consecutive, numbers.Real) or not max_consecutive >= 1:
             raise ValueError(f"max_consecutive = {max_consecutive!r}: must be at least 1")
         self.policy, self.max_consecutive = policy, max_consecutive
-        self.reset()
-
-    def reset(self):
-        """Begin the count of skips in a row anew."""
-        self.consecutive = 0
 
     def __call__(self, grads, ctx):
         found = {} if math.isfinite(ctx.norm) else non_finite(grads)
@@ -68,14 +64,6 @@ class NonFinite:
             return {name: np.where(np.isfinite(g), g, g.dtype.type(0)) if name in found else g
                     for name, g in grads.items()}
         return grads
-
-    def state_dict(self):
-        """Return the count of skips in a row."""
-        return {"consecutive": self.consecutive}
-
-    def load_state_dict(self, state):
-        """Take up a state that :meth:`state_dict` returned."""
-        self.consecutive = state["consecutive"]
 
     def __repr__(self):
         return f"NonFinite({self.policy!r})"

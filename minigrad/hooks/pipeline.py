@@ -8,7 +8,16 @@ import numpy as np
 from minigrad.hooks.protocol import Stage, Verdict, hook_name
 from minigrad.norms import cosine, norm
 
+BEFORE_UNSCALE = ("{} would see gradients that are multiplied by the scale, whatever that is at the time; put Unscale "
+                  "first")
+
 FORBIDDEN = (
+    *((role, "unscale", BEFORE_UNSCALE.format(what)) for role, what in (
+        ("clip", "a clip"), ("clip-value", "a value clip"), ("normalize", "a normalisation"), ("noise", "noise"),
+        ("accumulate", "a window"))),
+    ("finite", "unscale",
+     "what it skips or raises for, the scaler never hears of, and the scale stays too large; put Unscale first"),
+    ("unscale", "unscale", "a gradient is multiplied by one scale, and divided by it once; leave one of them out"),
     ("clip-value", "finite",
      "a value clip turns inf into its threshold, so a finite check to its right sees nothing; put NonFinite first"),
     ("accumulate", "accumulate",

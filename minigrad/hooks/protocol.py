@@ -14,11 +14,22 @@ A hook is any callable ``hook(grads, ctx)``:
 
     optim.SGD(net.parameters(), lr=0.1, hooks=[halve])
 
-A hook that keeps a state says so by ``state_dict()`` and ``load_state_dict(state)``, and gets back what it had where a
-step raises.  It serves one optimizer; to serve another when that is gone it needs a ``reset()``, which is called then.
+A hook that remembers something derives from :class:`Stateful` and says what, and with which value it begins:
+
+    class Count(hooks.Stateful):
+        remembers = {"seen": 0}
+        def __call__(self, grads, ctx):
+            self.seen += 1
+            return grads
+
+It gets back what it had where a step raises, is saved and loaded with its optimizer, and serves one optimizer at a
+time.
 """
 
+import copy
 from dataclasses import dataclass, field
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,8 @@ class Stage:
     the hook scales, and ``cosine`` that of the angle between what came in and what went out: 1 where only the
     length was changed.  ``nan``, ``inf`` and ``zero`` count elements of what came in, ``missing``
     counts parameters without a gradient.  None means not applicable, or not measured (the counts are
-    taken when a trace is attached).  ``extra`` holds whatever else a hook noted.
+    taken when a trace is attached).  ``extra`` holds whatever else a hook noted; ``group`` names the parameter group
+    whose own hook it is, "" for a hook of all parameters.
     """
 
     hook: str
@@ -72,11 +84,85 @@ class Stage:
     missing: int | None = None
     parameters: dict = field(default_factory=dict)
     extra: dict = field(default_factory=dict)
+    group: str = ""
 
     @property
     def clipped(self):
         """Whether this stage has a threshold and acted."""
         return self.threshold is not None and self.coefficient is not None and self.coefficient < 1
+
+
+class Stateful:
+    """A hook with a memory; a new one names what it remembers, and with which values it begins.
+
+    ``remembers`` is a dict, attribute -> first value.  The attributes are there before ``__init__`` runs, and what they
+    hold must be something that :func:`minigrad.save` can save: numbers, strings, arrays, and dicts, lists and tuples of
+    these.
+
+    Example:
+        >>> import numpy as np
+        >>> from minigrad.hooks import Stateful, apply_hooks
+        >>> class Smooth(Stateful):
+        ...     remembers = {"mean": None}
+        ...     def __call__(self, grads, ctx):
+        ...         self.mean = grads["w"] if self.mean is None else 0.9 * self.mean + 0.1 * grads["w"]
+        ...         return {"w": self.mean}
+        >>> smooth = Smooth()
+        >>> for g in (1.0, 2.0):
+        ...     out = apply_hooks([smooth], {"w": np.array([g])})
+        >>> smooth.state_dict()
+        {'mean': array([1.1])}
+    """
+
+    remembers = {}
+
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        Stateful.reset(self)
+        return self
+
+    def reset(self):
+        """Forget everything: begin again."""
+        for name, value in self.remembers.items():
+            setattr(self, name, copied(value))
+
+    def state_dict(self):
+        """Return what the hook remembers, a copy, for :meth:`load_state_dict`."""
+        return {name: copied(getattr(self, name)) for name in self.remembers}
+
+    def load_state_dict(self, state):
+        """Take up what :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: if it is of another kind of hook; nothing has changed then.
+        """
+        check_keys(hook_name(self), state, self.remembers)
+        for name in self.remembers:
+            setattr(self, name, copied(state[name]))
+
+
+def copied(value):
+    """Return a copy of what a hook remembers: of containers and arrays, all the way down."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, (int, float, str, bool, type(None), np.dtype)):
+        return value
+    if type(value) is dict:
+        return {key: copied(inner) for key, inner in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(copied(inner) for inner in value)
+    return copy.deepcopy(value)
+
+
+def check_keys(who, state, wanted):
+    """Refuse a state that is no dict with exactly the wanted keys, saying which are missing and which are odd."""
+    if not isinstance(state, dict):
+        raise ValueError(f"{who}: a state is a dict with {', '.join(wanted) or 'nothing in it'}, not {state!r}")
+    missing = [repr(key) for key in wanted if key not in state]
+    odd = [repr(key) for key in state if key not in wanted]
+    if missing or odd:
+        parts = ([f"lacks {', '.join(missing)}"] if missing else []) + ([f"has {', '.join(odd)}"] if odd else [])
+        raise ValueError(f"{who}: this state {' and '.join(parts)}; it is of another hook, or of another version")
 
 
 @dataclass(slots=True)
@@ -97,9 +183,9 @@ class Context:
     micro_step: int
     weight: float
     lr: float
-    params: dict
+    params: dict = field(repr=False)
     norm: float
-    stage: Stage | None = None
+    stage: Stage | None = field(default=None, repr=False)
 
     def note(self, **measured):
         """Put what a hook knows better into the record of its stage: ``ctx.note(threshold=c)``."""
