@@ -9,6 +9,7 @@ request), with these columns:
     stage        0 for the gradient as backward left it, then 1, 2, ... for the hooks, the update hooks and the update
     hook         name of the hook; "backward" for stage 0 ("flush" where a window was flushed), "update" for the update
     place        "gradient" or "update"
+    group        name of the parameter group whose own hook it is; empty for a hook of all parameters
     parameter    name of the parameter; empty for all of them together
     status       "pass"; "hold", "skip" or "raise" where the hook stopped the step; "window" where it released a window
     outcome      of the whole step: "step", "hold", "skip" or "raise"
@@ -39,6 +40,7 @@ class Row(NamedTuple):
     stage: int
     hook: str
     place: str
+    group: str
     parameter: str
     status: str
     outcome: str
@@ -59,7 +61,7 @@ class Row(NamedTuple):
     extra: str = ""
 
 
-TEXT = ("hook", "place", "parameter", "status", "outcome", "reason", "extra")
+TEXT = ("hook", "place", "group", "parameter", "status", "outcome", "reason", "extra")
 WHOLE = ("step", "micro_step", "stage", "nan", "inf", "zero", "missing")
 
 
@@ -151,9 +153,12 @@ class NormTrace:
         return found
 
     def clip_stage(self):
-        """Return the number of the last gradient stage that has a threshold, or None."""
-        stages = [r.stage for r in self.rows if r.threshold is not None and r.place == "gradient"]
-        return max(stages, default=None)
+        """Return the number of the last gradient stage that has a threshold, or None.
+
+        A clip of all parameters together comes before one of a group's own.
+        """
+        stages = [(r.group == "", r.stage) for r in self.rows if r.threshold is not None and r.place == "gradient"]
+        return max(stages)[1] if stages else None
 
     def share_clipped(self):
         """Return the share of the gradients that reached a clip which it shortened; NaN where there was none."""
@@ -208,9 +213,9 @@ class NormTrace:
 
 def row(report, stage, parameter):
     """Return the row of one stage (or one parameter in it) of a step."""
-    return Row(report.step, report.micro_step, stage.index, stage.hook, stage.place, parameter, stage.status,
-               report.status, stage.reason, stage.p, stage.norm_in, stage.norm_out, stage.coefficient, stage.cosine,
-               stage.threshold, stage.nan, stage.inf, stage.zero, stage.missing, report.weight, report.lr, report.loss,
+    return Row(report.step, report.micro_step, stage.index, stage.hook, stage.place, stage.group, parameter,
+               stage.status, report.status, stage.reason, stage.p, stage.norm_in, stage.norm_out, stage.coefficient,
+               stage.cosine, stage.threshold, stage.nan, stage.inf, stage.zero, stage.missing, report.weight, report.lr, report.loss,
                as_json(stage.extra))
 
 

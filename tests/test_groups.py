@@ -167,7 +167,7 @@ def test_a_group_can_be_added_in_the_middle_of_a_window():
 
 @pytest.mark.parametrize("bad", [
     {"params": []}, {"params": "a"}, {"params": [1.0]}, {}, {"lr": 1.0}, {"params": [param([1.0])], "lr": -1.0},
-    {"params": [param([1.0])], "momentum": 2.0}, {"params": [param([1.0])], "hooks": []},
+    {"params": [param([1.0])], "momentum": 2.0}, {"params": [param([1.0])], "hooks": [1]},
     {"params": [param([1.0]), ("a", param([1.0]))]}, [param([1.0])], None])
 def test_a_bad_group_changes_nothing(bad):
     _, _, opt = two_groups()

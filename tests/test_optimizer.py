@@ -48,7 +48,7 @@ def test_a_hook_that_was_put_away_is_free_and_begins_afresh():
     a.grad = [100.0]
     first.step()
     with pytest.raises(ValueError, match=r"Accumulate\(2\) already belongs to another optimizer"):
-        optim.SGD([b], lr=1.0, update_hooks=[hook])
+        optim.SGD([b], lr=1.0, hooks=[hook])
     assert hook.count == 1                                      # the refusal forgot nothing
     first.hooks = [hook, ClipNorm(1.0)]                         # its own it may be given again, and keeps the window
     assert hook.count == 1

@@ -17,7 +17,7 @@ from minigrad.trace import Row
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 INF, NAN = math.inf, math.nan
-COLUMNS = ("step micro_step stage hook place parameter status outcome reason p norm_in norm_out coefficient cosine "
+COLUMNS = ("step micro_step stage hook place group parameter status outcome reason p norm_in norm_out coefficient cosine "
            "threshold nan inf zero missing weight lr loss extra").split()
 G = ([3.0, 4.0], [[0.0, 12.0]])
 
@@ -48,8 +48,8 @@ def close(got, expected):
 
 def make_row(**values):
     row = dict.fromkeys(COLUMNS)
-    row.update(step=0, micro_step=0, stage=0, hook="h", place="gradient", parameter="", status="pass", outcome="step",
-               reason="", p=2.0, weight=1.0, lr=0.1, extra="")
+    row.update(step=0, micro_step=0, stage=0, hook="h", place="gradient", group="", parameter="", status="pass",
+               outcome="step", reason="", p=2.0, weight=1.0, lr=0.1, extra="")
     return Row(**{**row, **values})
 
 
@@ -280,7 +280,7 @@ def test_equality_is_of_the_content():
 # ------------------------------------------------------------------------------ files that are something else
 
 HEADER = ",".join(COLUMNS)
-GOOD = "0,0,0,backward,gradient,,pass,step,,2.0,13.0,13.0,1.0,1.0,,0,0,1,0,1.0,0.5,0.25,"
+GOOD = "0,0,0,backward,gradient,,,pass,step,,2.0,13.0,13.0,1.0,1.0,,0,0,1,0,1.0,0.5,0.25,"
 
 
 @pytest.mark.parametrize(("content", "text"), [

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from minigrad.hooks.protocol import Stage, Verdict, hook_name
+from minigrad.hooks.protocol import SKIP, Stage, Verdict, hook_name
 from minigrad.norms import cosine, norm
 
 BEFORE_UNSCALE = ("{} would see gradients that are multiplied by the scale, whatever that is at the time; put Unscale "
@@ -25,9 +25,31 @@ FORBIDDEN = (
 )
 """Orders (left role, right role, why) that no run can mean."""
 
+MISPLACED = {
+    ("group", "accumulate"): "in a parameter group: a window belongs to the whole step, which all groups make "
+                             "together; put it into the optimizer's own hooks=[...]",
+    ("group", "unscale"): "in a parameter group: the loss was scaled as a whole; put it first in the optimizer's own "
+                          "hooks=[...]",
+    ("update", "accumulate"): "among the update_hooks: an update is not held, the gradients are; put it into "
+                              "hooks=[...]",
+    ("update", "unscale"): "among the update_hooks: an update is not scaled, the gradient is; put it first in "
+                           "hooks=[...]",
+}
+"""Roles that have no meaning in a place, and why."""
+
 
 class OrderError(ValueError):
     """Hooks in an order that cannot be meant."""
+
+
+def check_order(hooks):
+    """Refuse an order of hooks in FORBIDDEN by an OrderError that says why it cannot be meant."""
+    roles = [getattr(hook, "role", None) for hook in hooks]
+    for i, left in enumerate(roles):
+        for j in range(i + 1, len(roles)):
+            for first, second, why in FORBIDDEN:
+                if (left, roles[j]) == (first, second):
+                    raise OrderError(f"{hook_name(hooks[i])} stands left of {hook_name(hooks[j])}: {why}")
 
 
 class Pipeline:
@@ -35,11 +57,11 @@ class Pipeline:
 
     Args:
         hooks: callables ``hook(grads, ctx)``; one that says ``role = "..."`` takes part in the check of orders.
-        place: "gradient" or "update", for the record.
+        place: "gradient", "group" (the gradients of one parameter group) or "update".
 
     Raises:
         TypeError: if a hook cannot be called.
-        OrderError: for an order in FORBIDDEN; the message says why.
+        OrderError: for an order in FORBIDDEN, or a hook that has no meaning in its place; the message says why.
     """
 
     def __init__(self, hooks=(), place="gradient"):
@@ -47,16 +69,15 @@ class Pipeline:
             raise TypeError(f"hooks is a list, in time order: write [{hook_name(hooks)}(...)] with square brackets")
         self.hooks = list(hooks)
         self.place = place
+        self.groups = {}                # name of a parameter group -> its own Pipeline, to be shown
         for hook in self.hooks:
             if not callable(hook) or isinstance(hook, type):
                 raise TypeError(f"a hook is a callable hook(grads, ctx), not {hook!r}"
                                 + ("; make an instance of it" if isinstance(hook, type) else ""))
-        roles = [getattr(hook, "role", None) for hook in self.hooks]
-        for i, left in enumerate(roles):
-            for j in range(i + 1, len(roles)):
-                for first, second, why in FORBIDDEN:
-                    if (left, roles[j]) == (first, second):
-                        raise OrderError(f"{hook_name(self.hooks[i])} stands left of {hook_name(self.hooks[j])}: {why}")
+            why = MISPLACED.get((place, getattr(hook, "role", None)))
+            if why:
+                raise OrderError(f"{hook_name(hook)} {why}")
+        check_order(self.hooks)
 
     def state_dicts(self):
         """Return (hook, state) for each hook that keeps a state, to be undone with :meth:`undo`."""
@@ -78,16 +99,22 @@ class Pipeline:
         return self.hooks[index]
 
     def __repr__(self):
-        parts, windowed = [], any(getattr(h, "role", None) == "accumulate" for h in self.hooks)
-        label = "per micro-batch" if windowed else ""
+        windowed = any(getattr(hook, "role", None) == "accumulate" for hook in self.hooks)
+        label, lines = "per micro-batch" if windowed else "", []
         for hook in self.hooks:
             accumulates = getattr(hook, "role", None) == "accumulate"
-            text = hook_name(hook) if hasattr(hook, "__name__") else repr(hook)
-            parts.append(text + (f"  [{label}]" if label and not accumulates else ""))
+            lines.append(self.line(hook, "" if accumulates else label))
             label = "per window" if accumulates else label
-        return "\n -> ".join(parts) if parts else "no hooks"
+        for name, group in self.groups.items():
+            lines += [f"{name}: {self.line(hook, label)}" for hook in group]
+        return "\n -> ".join(lines) if lines else "no hooks"
 
-    def run(self, grads, ctx, *, counts, per_parameter=False, start=0, first=1, stages=None):
+    @staticmethod
+    def line(hook, label):
+        """Return how a hook is shown, with what it is run on."""
+        return (hook_name(hook) if hasattr(hook, "__name__") else repr(hook)) + (f"  [{label}]" if label else "")
+
+    def run(self, grads, ctx, *, counts, per_parameter=False, start=0, first=1, stages=None, group=""):
         """Run the hooks from number ``start`` on.
 
         Args:
@@ -98,22 +125,23 @@ class Pipeline:
             start: the hook to begin with.
             first: the number of the first hook's stage.
             stages: a list to which the record of each stage is appended, also of one that raises.
+            group: the name of the parameter group, if it is one group's own.
 
         Returns:
             ``(outcome, stages)``: outcome a dict of gradients, or a Verdict.
         """
         stages, windowed = [] if stages is None else stages, start > 0
         for index, hook in enumerate(self.hooks[start:], start):
-            ctx.stage = stage = Stage(hook_name(hook), self.place, first + index, norm_in=ctx.norm)
+            ctx.stage = stage = Stage(hook_name(hook), "update" if self.place == "update" else "gradient",
+                                      first + index, norm_in=ctx.norm, group=group)
             stages.append(stage)
             try:
                 if counts:
                     count(stage, grads)
                 outcome = hook(dict(grads), ctx)
                 if isinstance(outcome, Verdict):
-                    if outcome.status == "hold" and windowed:
-                        raise TypeError(f"hook {stage.hook} returned HOLD for a window that Accumulate has let go; "
-                                        f"only hooks to the left of it can hold")
+                    if outcome.status == "hold":
+                        self.refuse_to_hold(stage, windowed)
                     stage.status, stage.reason = outcome.status, outcome.reason
                     return outcome, stages
                 outcome = checked(outcome, grads, stage)
@@ -126,6 +154,47 @@ class Pipeline:
             windowed = windowed or stage.status == "window"
             grads = outcome
         return grads, stages
+
+
+    def refuse_to_hold(self, stage, windowed):
+        """Refuse a HOLD from where nothing can be held."""
+        if self.place == "update":
+            raise TypeError(f"update hook {stage.hook} returned HOLD; only gradients can be held, by hooks=[...]")
+        if self.place == "group":
+            raise TypeError(f"hook {stage.hook} of {stage.group} returned HOLD; a window belongs to the whole step: "
+                            f"put the hook into the optimizer's own hooks=[...]")
+        if windowed:
+            raise TypeError(f"hook {stage.hook} returned HOLD for a window that Accumulate has let go; only hooks to "
+                            f"the left of it can hold")
+
+
+def run_groups(groups, grads, ctx, *, counts, per_parameter, first, stages):
+    """Run the hooks that parameter groups have of their own, when those of all parameters are done.
+
+    A gradient that a group's hook skips is as if it had not come; the other groups go on.
+
+    Args:
+        groups: each with ``options`` (its hyperparameters), ``names`` (of its parameters), ``hooks``, ``label``.
+        grads, ctx, counts, per_parameter, first, stages: as for :meth:`Pipeline.run`.
+
+    Returns:
+        a dict of gradients, or SKIP if nothing is left of them.
+    """
+    before = grads
+    for group in groups:
+        own = {name: grads[name] for name in group.names} if len(group.hooks) else {}
+        if any(g is not None for g in own.values()):
+            inside = replace(ctx, lr=group.options["lr"], norm=norm(own.values()))
+            outcome, _ = group.hooks.run(own, inside, counts=counts, per_parameter=per_parameter, first=first,
+                                         stages=stages, group=group.label)
+            grads = {**grads, **(dict.fromkeys(own) if isinstance(outcome, Verdict) else outcome)}
+        first += len(group.hooks)
+    if grads is before:
+        return grads
+    if all(g is None for g in grads.values()):
+        return SKIP.because("; ".join(f"{s.group}: {s.reason or s.hook}" for s in stages if s.status == "skip"))
+    ctx.norm = norm(grads.values())
+    return grads
 
 
 def backward_stage(grads, norm_in, counts, per_parameter):

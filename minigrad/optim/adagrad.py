@@ -34,6 +34,8 @@ class Adagrad(Optimizer):
         tensor([0.9, 1.1], requires_grad=True)
     """
 
+    elementwise = True
+
     def __init__(self, params, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10,
                  **kwargs):
         super().__init__(params, {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay,

@@ -1,13 +1,23 @@
 """Parameters by name, and hyperparameters checked before they are used."""
 
 import math
+from operator import is_
+from typing import NamedTuple
 
 import numpy as np
 
+from minigrad.hooks import Pipeline
+from minigrad.optim.owners import take
+from minigrad.optim.updates import elementwise, joined
 from minigrad.tensor import Tensor
 
-OWN = ("params", "param_names", "initial_lr", "name")
+OWN = ("params", "param_names", "hooks", "initial_lr", "name")
 """Keys of a group that are no hyperparameters; ``initial_lr`` is the schedules', ``name`` the user's."""
+
+
+def label(number, group):
+    """Return how a group is called in reports: its name, or its number."""
+    return str(group.get("name") or f"group {number}")
 
 
 # ------------------------------------------------------------------------------------ hyperparameters
@@ -155,3 +165,59 @@ def named(params, taken, where=""):
     if not out:
         raise ValueError(f"{where}no parameters to optimize; if they came from a generator, it may have been used up")
     return out
+
+
+# ------------------------------------------------------------------------------------------------ plan
+
+class Group(NamedTuple):
+    """One parameter group as it stands in one step: everything checked, the learning rate a number.
+
+    ``runs`` holds its parameters as they are updated, see :func:`minigrad.optim.updates.joined`.
+    """
+
+    options: dict
+    names: list
+    hooks: Pipeline
+    label: str
+    runs: list
+
+
+NONE = Pipeline(place="group")
+
+
+def plan_of(optimizer):
+    """Return a Group for each parameter group of an optimizer; what was assigned since the last step is checked."""
+    plan = []
+    for number, group in enumerate(optimizer.param_groups):
+        where = f"group {number}: " if len(optimizer.param_groups) > 1 else ""
+        try:
+            options = optimizer._checked({name: group[name] for name in optimizer.defaults}, where)
+            names, params = group["param_names"], group["params"]
+        except KeyError as error:
+            raise ValueError(f"{where}{error} has been taken out of the group; put it back") from None
+        optimizer._refuse_unknown(group, where)
+        if callable(options["lr"]):
+            options["lr"] = from_zero(options["lr"](optimizer.updates),
+                                      f"{where}lr (a function, at {optimizer.updates})")
+        if "hooks" in group and not isinstance(group["hooks"], Pipeline):
+            hooks = optimizer._group_hooks(group["hooks"])
+            take(optimizer, [*optimizer._all_hooks(without=number), *hooks])
+            group["hooks"] = hooks
+        if len(names) != len(params) or not all(map(is_, map(optimizer.params.get, names), params)):
+            raise ValueError(f"{where}its list of parameters was changed by hand; use opt.add_param_group(...) for "
+                             f"more, and p.requires_grad_(False) with p.grad = None to leave one out")
+        plan.append(Group(options, names, group.get("hooks", NONE), label(number, group),
+                          runs_of(optimizer, number, names)))
+    if sum(len(group.names) for group in plan) != len(optimizer.params):
+        raise ValueError("opt.param_groups was changed by hand; use opt.add_param_group(...) for more")
+    return plan
+
+
+def runs_of(optimizer, number, names):
+    """Return the parameters of a group as they are updated: joined, where ``propose`` is elementwise."""
+    held, runs = optimizer._runs.get(number, (None, None))
+    if held != names:
+        arrays = {name: optimizer.params[name]._array for name in names}
+        runs = joined(names, arrays) if elementwise(type(optimizer)) else [[name] for name in names]
+        optimizer._runs[number] = list(names), runs
+    return runs

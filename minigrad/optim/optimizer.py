@@ -2,16 +2,17 @@
 
 import math
 import warnings
-from operator import is_
 
 import numpy as np
 
 from minigrad.hooks import SKIP, Context, Pipeline, StepReport
-from minigrad.hooks.pipeline import backward_stage, measure
-from minigrad.hooks.protocol import Stage, Verdict, positive, shown
+from minigrad.hooks.pipeline import backward_stage, check_order, run_groups
+from minigrad.hooks.protocol import Verdict, positive, shown
 from minigrad.norms import norm
-from minigrad.optim.groups import OWN, as_groups, checked, flag, from_zero, named, refuse_extras
+from minigrad.optim import resume
+from minigrad.optim.groups import OWN, as_groups, checked, flag, from_zero, label, named, plan_of, refuse_extras
 from minigrad.optim.owners import take
+from minigrad.optim.updates import update
 from minigrad.recording import enable_grad
 from minigrad.tensor import Tensor
 
@@ -22,8 +23,8 @@ class Optimizer:
     Args:
         params: tensors, ``(name, tensor)`` pairs, or a dict name -> tensor.  ``net.parameters()`` knows the names.
             A tensor given twice counts once.  Or a list of parameter groups: dicts with "params" (as above, or one
-            tensor) and hyperparameters of their own.  One without a gradient is passed over, so a frozen one may be
-            among them.
+            tensor) and hyperparameters of their own, and "hooks", which see this group's gradients alone, when the
+            hooks of all are done.  One without a gradient is passed over, so a frozen one may be among them.
         defaults: the hyperparameters by name, with their values where a group says nothing.  ``lr``, the learning
             rate, is a number >= 0 (0 freezes), or a function of the number of updates made so far.
         hooks: gradient hooks in time order, see :mod:`minigrad.hooks`.
@@ -33,9 +34,9 @@ class Optimizer:
         extras: PyTorch's foreach, fused and capturable, which have no effect; differentiable=False.
 
     Attributes:
-        param_groups: a list of dicts: "params", "param_names", and every hyperparameter.  Hyperparameters may be
-            assigned between steps, ``for g in opt.param_groups: g["lr"] = 0.1``; they are checked when they are used,
-            before anything changes.
+        param_groups: a list of dicts: "params", "param_names", "hooks", and every hyperparameter.  Hyperparameters
+            and hooks may be assigned between steps, ``for g in opt.param_groups: g["lr"] = 0.1``; they are checked
+            when they are used, before anything changes.
         params: all parameters, name -> tensor.
         state: what the optimizer remembers of each parameter, name -> dict.
         updates, micro_steps, held, skipped: updates made, calls of ``step``, and those of them that held or skipped.
@@ -65,23 +66,28 @@ class Optimizer:
             raise TypeError(f"defaults is a dict of hyperparameters with 'lr' among them, not {defaults!r}")
         self.defaults = self._checked(defaults)
         self.maximize = flag(maximize, "maximize")
+        self._hooks, self._update_hooks = Pipeline(hooks), Pipeline(update_hooks, place="update")
         self.param_groups, self.params = [], {}
+        self._runs, self._schedules = {}, []
         for group in as_groups(params):
             self.add_param_group(group)
         if not self.params:
             raise ValueError("no parameters to optimize; if they came from a generator, it may have been used up")
-        self._hooks, self._update_hooks = Pipeline(hooks), Pipeline(update_hooks, place="update")
         if trace is not None and not hasattr(trace, "record_report"):
             raise TypeError(f"trace is a NormTrace(), not {trace!r}; save it later with trace.save(path)")
         self.trace = trace
         self.state = {}
         self.updates = self.micro_steps = self.held = self.skipped = 0
         self._warned = self._missed = False
-        take(self, (*self._hooks, *self._update_hooks))
+        take(self, self._all_hooks())
+
+    def __getstate__(self):
+        # What is laid end to end is no part of a copy, and schedules enter themselves.
+        return {**self.__dict__, "_runs": {}, "_schedules": []}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        take(self, (*self._hooks, *self._update_hooks))
+        take(self, self._all_hooks())
 
     # ------------------------------------------------------------------------------------ groups
 
@@ -89,7 +95,8 @@ class Optimizer:
         """Take up more parameters, as a group with hyperparameters of its own.
 
         Args:
-            group: a dict, "params" and any hyperparameters; the others are those the optimizer was made with.
+            group: a dict, "params", any hyperparameters (the others are those the optimizer was made with), "hooks"
+                and "name".
 
         Raises:
             TypeError, ValueError: as for the parameters of a new optimizer; nothing has changed then.
@@ -104,6 +111,10 @@ class Optimizer:
         new = named([params] if isinstance(params, Tensor) else params, self.params, where)
         options = self._checked({name: group.get(name, value) for name, value in self.defaults.items()}, where)
         own = {key: group[key] for key in ("initial_lr", "name") if key in group}
+        if "hooks" in group:
+            own["hooks"] = self._group_hooks(group["hooks"])
+            if hasattr(self, "state"):              # else all are taken when the optimizer is complete
+                take(self, [*self._all_hooks(), *own["hooks"]])
         self.param_groups.append({"params": list(new.values()), "param_names": list(new), **options, **own})
         self.params.update(new)
 
@@ -121,26 +132,11 @@ class Optimizer:
     def check(self, options, where=""):
         """Refuse hyperparameters that don't go together, by a ValueError; ``where`` begins its message."""
 
-    def _plan(self):
-        """Return (options, names) for each group, the options checked, the learning rate a number."""
-        plan = []
-        for number, group in enumerate(self.param_groups):
-            where = f"group {number}: " if len(self.param_groups) > 1 else ""
-            try:
-                options = self._checked({name: group[name] for name in self.defaults}, where)
-                names, params = group["param_names"], group["params"]
-            except KeyError as error:
-                raise ValueError(f"{where}{error} has been taken out of the group; put it back") from None
-            self._refuse_unknown(group, where)
-            if callable(options["lr"]):
-                options["lr"] = from_zero(options["lr"](self.updates), f"{where}lr (a function, at {self.updates})")
-            if len(names) != len(params) or not all(map(is_, map(self.params.get, names), params)):
-                raise ValueError(f"{where}its list of parameters was changed by hand; use opt.add_param_group(...) for "
-                                 f"more, and p.requires_grad_(False) with p.grad = None to leave one out")
-            plan.append((options, names))
-        if sum(len(names) for _, names in plan) != len(self.params):
-            raise ValueError("opt.param_groups was changed by hand; use opt.add_param_group(...) for more")
-        return plan
+    def _group_hooks(self, hooks):
+        """Return a group's own hooks as a Pipeline that may stand behind the hooks of all."""
+        pipeline = hooks if isinstance(hooks, Pipeline) else Pipeline(hooks, place="group")
+        check_order([*self._hooks, *pipeline])
+        return pipeline
 
     @property
     def lr(self):
@@ -159,13 +155,23 @@ class Optimizer:
     @property
     def hooks(self):
         """The gradient hooks, as a Pipeline; a list may be assigned."""
+        self._hooks.groups = {label(number, group): group.get("hooks", ())
+                              for number, group in enumerate(self.param_groups)}
         return self._hooks
 
     @hooks.setter
     def hooks(self, hooks):
         pipeline = Pipeline(hooks)
+        for group in self.param_groups:
+            check_order([*pipeline, *group.get("hooks", ())])
         take(self, pipeline)
         self._hooks = pipeline
+
+    def _all_hooks(self, without=None):
+        """Return every hook: of all, of the groups (but one), of the update."""
+        own = [hook for number, group in enumerate(self.param_groups) if number != without
+               for hook in group.get("hooks", ())]
+        return [*self._hooks, *own, *self._update_hooks]
 
     @property
     def update_hooks(self):
@@ -212,7 +218,7 @@ class Optimizer:
         if closure is not None and (not callable(closure) or loss is not None):
             raise TypeError(f"step(closure): a function that returns the loss, and then no loss=, not {closure!r}; "
                             f"otherwise step(weight=..., loss=...)")
-        weight, plan = positive(weight, "weight", finite=True), self._plan()
+        weight, plan = positive(weight, "weight", finite=True), plan_of(self)
         if closure is not None:
             with enable_grad():
                 loss = closure()
@@ -228,7 +234,7 @@ class Optimizer:
         """
         for index, hook in enumerate(self.hooks):
             if getattr(hook, "role", None) == "accumulate":
-                plan, states, weight = self._plan(), self._hook_states(), hook.weights
+                plan, states, weight = plan_of(self), self._hook_states(), hook.weights
                 grads = hook.flush()
                 if grads is not None:
                     grads = {name: grads.get(name) for name in self.params}     # some may have been added since
@@ -236,14 +242,14 @@ class Optimizer:
         return None
 
     def _hook_states(self):
-        return [*self.hooks.state_dicts(), *self.update_hooks.state_dicts()]
+        return [(hook, hook.state_dict()) for hook in self._all_hooks() if hasattr(hook, "state_dict")]
 
     def _advance(self, grads, plan, weight, loss, states, start=0):
         """Run hooks and update; whatever goes wrong, parameters, moments and hooks are what they were."""
         detailed = self.trace is not None
         per_parameter = detailed and self.trace.per_parameter
         measured = {"counts": detailed, "per_parameter": per_parameter}
-        ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=plan[0][0]["lr"],
+        ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=plan[0].options["lr"],
                       params={name: p._locked() for name, p in self.params.items()}, norm=norm(grads.values()))
         stages = [backward_stage(grads, ctx.norm, **measured)]
         if start:
@@ -253,10 +259,12 @@ class Optimizer:
                 self._warn_once(grads, ctx.norm, ("raise", "skip", "zero", "propagate"))
             outcome = self._nothing_came(grads)
             if outcome is None:
-                outcome, _ = self.hooks.run(grads, ctx, **measured, start=start, stages=stages)
+                outcome, _ = self._hooks.run(grads, ctx, **measured, start=start, stages=stages)
+            if not isinstance(outcome, Verdict):
+                outcome = run_groups(plan, outcome, ctx, **measured, first=len(self._hooks) + 1, stages=stages)
             if not isinstance(outcome, Verdict):
                 self._warn_once(outcome, ctx.norm, ("propagate",))
-                outcome = self._update(outcome, plan, ctx, stages, measured) or outcome
+                outcome = update(self, outcome, plan, ctx, stages, measured) or outcome
         except BaseException as error:
             Pipeline.undo(states)
             if detailed:                # the step that ends a run is the one to look at
@@ -275,72 +283,48 @@ class Optimizer:
     def _report(self, status, reason, ctx, loss, stages):
         return StepReport(status, reason, self.updates, self.micro_steps, ctx.weight, ctx.lr, loss, stages)
 
-    def _update(self, grads, plan, ctx, stages, measured):
-        """Propose, run the update hooks, and only then change anything; return the verdict of a hook that skips."""
-        watched = len(self.update_hooks) or measured["counts"]
-        updates, moved, states, params = dict.fromkeys(grads), {}, {}, ctx.params
-        for options, names in plan:
-            for name in names:
-                g, p = grads[name], params[name]
-                if g is None:
-                    continue
-                if g.dtype.itemsize < 4:            # moments in at least float32: in float16, eps and g * g round to 0
-                    g = g.astype(np.float32)
-                g = -g if self.maximize else g
-                update, states[name] = self._fitting(name, p, self.propose(p, g, self.state.get(name), options))
-                if watched:
-                    updates[name] = update
-                    continue
-                if self.decoupled:
-                    update = self._decayed(p, update, options)
-                # The sum at once, so that one update's memory serves the next.
-                moved[name] = (p + update).astype(p.dtype, copy=False)
-        if watched:
-            updates = self._watched(updates, plan, ctx, stages, measured)
-            if isinstance(updates, Verdict):
-                return updates
-            moved = {name: (params[name] + update).astype(params[name].dtype, copy=False)
-                     for name, update in updates.items() if update is not None}
-            states = {name: states[name] for name in moved}
-        for name, array in moved.items():
-            self.params[name]._rebind(array)
-        self.state.update({name: state for name, state in states.items() if state is not None})
-        return None
+    # ------------------------------------------------------------------------------------- state
 
-    def _watched(self, updates, plan, ctx, stages, measured):
-        """Run the update hooks and the decoupled decay, on record; return the updates to be added, or a verdict."""
-        ctx.norm = norm(updates.values())
-        if len(self.update_hooks):
-            before, first = [(hook, hook.state_dict() if hasattr(hook, "state_dict") else None)
-                             for hook in self.update_hooks], len(self.hooks) + 1
-            outcome, _ = self.update_hooks.run(updates, ctx, **measured, first=first, stages=stages)
-            if isinstance(outcome, Verdict) and outcome.status == "hold":
-                raise TypeError("an update hook returned HOLD; only gradients can be held, by hooks=[...]")
-            if isinstance(outcome, Verdict):
-                # What the hooks to its left have seen does not happen; it itself may count what it skips.
-                Pipeline.undo([pair for pair in before[:stages[-1].index - first] if pair[1] is not None])
-                return outcome
-            updates = outcome
-        number = len(self.hooks) + len(self.update_hooks) + 1
-        if self.decoupled:
-            hooked, updates = updates, {
-                name: None if updates[name] is None else self._decayed(ctx.params[name], updates[name], options)
-                for options, names in plan for name in names}
-            if measured["counts"]:
-                stages.append(Stage("decay", "update", number, norm_in=ctx.norm))
-                measure(stages[-1], hooked, updates, ctx)
-                number += 1
-        if measured["counts"]:
-            stages.append(Stage("update", "update", number, norm_in=ctx.norm, norm_out=ctx.norm))
-        return updates
+    def state_dict(self):
+        """Return all that a later step depends on: moments, hooks' buffers and histories, counters, schedules.
 
-    def _decayed(self, p, update, options):
-        """Return an update with the decoupled decay in it, which no hook sees or changes."""
-        c = options["lr"] * options["weight_decay"]
-        return update - np.multiply(p, c, dtype=update.dtype) if c else update
+        It is a dict of numbers, strings and arrays, keyed by the parameters' names, that :func:`minigrad.save` saves.
+        The schedules in it are those that were made for this optimizer and are still in use.  Functions (a learning
+        rate, a threshold) and settings of hooks are not in it, nor is the ``.grad`` of a parameter: it belongs between
+        one step and the next ``backward``.
+
+        Example:
+            >>> import tempfile, os
+            >>> import minigrad as mg
+            >>> from minigrad import nn, optim
+            >>> net = nn.Linear(2, 1)
+            >>> opt = optim.Adam(net.parameters(), hooks=[mg.hooks.Accumulate(4)])
+            >>> path = os.path.join(tempfile.mkdtemp(), "run.pt")
+            >>> mg.save({"net": net.state_dict(), "opt": opt.state_dict()}, path)
+            >>> saved = mg.load(path)
+            >>> net.load_state_dict(saved["net"]); opt.load_state_dict(saved["opt"])
+            LoadReport(missing_keys=[], unexpected_keys=[])
+        """
+        return resume.state_of(self)
+
+    def load_state_dict(self, state):
+        """Take up what :meth:`state_dict` returned: what follows is what would have followed then, to the bit.
+
+        The parameters themselves are the network's to load.  Hyperparameters become those that were saved.
+
+        Raises:
+            ValueError: if it is of another optimizer, of other parameters, groups, shapes, hooks or schedules, or of
+                these in another order; the message says which.  Nothing has changed then.
+        """
+        resume.restore(self, state)
+
+    # ---------------------------------------------------------------------------------- to be written
 
     def propose(self, p, g, state, options):
         """Return the update of one parameter (p <- p + update) and its new state, changing nothing.
+
+        A class that treats every element by itself says ``elementwise = True`` beside its ``propose``.  It is given
+        several parameters at once then, laid end to end, which is faster where there are many small ones.
 
         Args:
             p, g: its array and its gradient, both read-only; g is at least float32.
@@ -349,18 +333,6 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} has no propose(self, p, g, state, options), which returns "
                                   f"(update, new state)")
-
-    def _fitting(self, name, p, proposed):
-        """Return what ``propose`` gave, refusing what is no update of this parameter."""
-        who = f"{type(self).__name__}.propose, parameter {name}: "
-        if not isinstance(proposed, tuple) or len(proposed) != 2 or not hasattr(proposed[0], "dtype"):
-            raise TypeError(f"{who}return (update, new state), an array and a dict or None, not {proposed!r}")
-        update = proposed[0]
-        if isinstance(update, Tensor) or update.shape != p.shape or update.dtype.kind != p.dtype.kind:
-            raise ValueError(f"{who}returned a {type(update).__name__} of shape {update.shape} and dtype "
-                             f"{update.dtype}; the update is an array of the parameter's shape, {p.shape}, and of kind "
-                             f"{p.dtype}")
-        return proposed
 
     def _nothing_came(self, grads):
         """Return the verdict on a step in which no parameter has a gradient, with one warning; else None."""

@@ -35,6 +35,17 @@ def take(optimizer, hooks):
         OWNERS[id(hook)] = _finder(hook), weakref.ref(optimizer)
 
 
+def enrol(schedule):
+    """Enter a schedule with its optimizer, whose state covers it."""
+    schedule.optimizer._schedules.append(weakref.ref(schedule))
+
+
+def schedules_of(optimizer):
+    """Return the schedules of an optimizer that are still there and no part of another, in the order of making."""
+    found = [find() for find in optimizer._schedules]
+    return [schedule for schedule in found if schedule is not None and schedule._part_of is None]
+
+
 def _finder(hook):
     """Return a function that returns a hook while somebody else holds it."""
     number = id(hook)

@@ -22,6 +22,7 @@ from bisect import bisect_right
 
 from minigrad.optim.groups import from_zero
 from minigrad.optim.optimizer import Optimizer
+from minigrad.optim.owners import enrol
 
 __all__ = ["ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR",
            "StepLR"]
@@ -40,6 +41,11 @@ class Counting:
         self.optimizer = optimizer
         self._seen = optimizer.updates
         self._warned, self._part_of = False, None
+        enrol(self)
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        enrol(self)
 
     def _advances(self):
         """Say whether an update was made since the last call, and take note of it."""

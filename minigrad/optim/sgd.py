@@ -37,6 +37,8 @@ class SGD(Optimizer):
         tensor([0.94, 0.92], requires_grad=True)
     """
 
+    elementwise = True
+
     def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, **kwargs):
         super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening,
                                   "weight_decay": weight_decay, "nesterov": nesterov}, **kwargs)

@@ -1,0 +1,262 @@
+"""Proposed updates: of one parameter, or of many small ones at once, laid end to end as one long vector.
+
+Rules like Adam's treat every element by itself, so it does not matter to them where a parameter ends; for NumPy one
+operation on a long vector is several times faster than hundreds on short ones.  The numbers are the same, to the bit.
+"""
+
+import math
+from itertools import accumulate, pairwise
+from operator import is_
+
+import numpy as np
+
+from minigrad.hooks.pipeline import Pipeline, measure
+from minigrad.hooks.protocol import Stage, Verdict
+from minigrad.norms import norm
+from minigrad.tensor import Tensor
+
+TOGETHER = 2 ** 18
+"""So many bytes of parameters are laid end to end at most: what an update works with stays in the processor's cache."""
+
+
+def update(optimizer, grads, plan, ctx, stages, measured):
+    """Let an optimizer propose, run its update hooks, and only then change parameters and state.
+
+    Args:
+        grads: name -> array or None, as the gradient hooks left it.
+        plan: the groups, see :func:`minigrad.optim.groups.plan_of`.
+        ctx, stages: of this step; the stages of the update hooks, the decay and the update are appended.
+        measured: ``counts`` and ``per_parameter``, as for :meth:`Pipeline.run`.
+
+    Returns:
+        None, or the verdict of an update hook that skips.
+    """
+    watched, found = measured["counts"] or len(optimizer.update_hooks), []
+    for proposed in proposals(optimizer, plan, ctx.params, grads):
+        if not watched:
+            complete(optimizer, proposed)               # at once, while it is in the processor's cache
+        found.append(proposed)
+    if watched:
+        first = 1 + len(optimizer.hooks) + sum(len(group.hooks) for group in plan)
+        found = watch(optimizer, found, dict.fromkeys(grads), ctx, stages, measured, first)
+        if isinstance(found, Verdict):
+            return found
+    moved = [pair for proposed in found for pair in proposed.parts()]
+    states = [pair for proposed in found for pair in proposed.states()]
+    for name, array in moved:
+        optimizer.params[name]._rebind(array)
+    optimizer.state.update((name, state) for name, state in states if state is not None)
+    return None
+
+
+def complete(optimizer, proposed):
+    """Turn an update into the parameter's next value."""
+    if optimizer.decoupled:
+        proposed.decay()
+    proposed.add()
+
+
+def watch(optimizer, found, updates, ctx, stages, measured, first):
+    """Run the update hooks and the decoupled decay, on record; return the proposals, complete, or a verdict.
+
+    ``first`` is the number of the first stage here.
+    """
+    ctx.norm = norm([proposed.update for proposed in found])
+    if len(optimizer.update_hooks):
+        for proposed in found:
+            updates.update(proposed.parts())
+        held = [hook.state_dict() if hasattr(hook, "state_dict") else None for hook in optimizer.update_hooks]
+        outcome, _ = optimizer.update_hooks.run(updates, ctx, **measured, first=first, stages=stages)
+        if isinstance(outcome, Verdict):
+            # What the hooks to its left have seen does not happen; it itself may count what it skips.
+            left = list(zip(optimizer.update_hooks, held))[:stages[-1].index - first]
+            Pipeline.undo([(hook, state) for hook, state in left if state is not None])
+            return outcome
+        found = [single for proposed in found for single in proposed.singly(ctx.params, outcome)]
+        first += len(optimizer.update_hooks)
+    before = {i: proposed.update for i, proposed in enumerate(found)}
+    if optimizer.decoupled:
+        for proposed in found:
+            proposed.decay()
+    if measured["counts"]:
+        if optimizer.decoupled:
+            stages.append(Stage("decay", "update", first, norm_in=ctx.norm))
+            measure(stages[-1], before, {i: proposed.update for i, proposed in enumerate(found)}, ctx)
+            first += 1
+        stages.append(Stage("update", "update", first, norm_in=ctx.norm, norm_out=ctx.norm))
+    for proposed in found:
+        proposed.add()
+    return found
+
+
+class Proposal:
+    """What an optimizer proposes for some parameters: p <- p + update, and their new state.
+
+    ``p`` and ``update`` are arrays of one parameter's shape, or vectors; ``parts`` cuts such an array, or a state, up.
+    """
+
+    __slots__ = ("joined", "names", "options", "p", "state", "update")
+
+    def __init__(self, names, p, update, state, options, joined=None):
+        self.names, self.p, self.update, self.state, self.options = names, p, update, state, options
+        self.joined = joined
+
+    def decay(self):
+        """Put the decoupled decay, which no hook sees or changes, into the update: p <- p - lr weight_decay p."""
+        c = self.options["lr"] * self.options["weight_decay"]
+        if c:
+            self.update = self.update - np.multiply(self.p, c, dtype=self.update.dtype)
+
+    def add(self):
+        """Form p + update, in p's dtype, in the update's place."""
+        self.update = (self.p + self.update).astype(self.p.dtype, copy=False)
+
+    def parts(self):
+        """Return (name, update) pairs."""
+        if self.joined is None:
+            return [(self.names[0], self.update)]
+        return list(zip(self.names, self.joined.parameters.split(self.update)))
+
+    def states(self):
+        """Return (name, state) pairs; a state is a dict or None."""
+        if self.joined is None or self.state is None:
+            return [(name, self.state) for name in self.names]
+        return list(zip(self.names, self.joined.split(self.state)))
+
+    def singly(self, params, updates):
+        """Return a Proposal for each parameter whose update is not None, with updates by name in place of its own."""
+        return [Proposal([name], params[name], updates[name], state, self.options) for name, state in self.states()
+                if updates[name] is not None]
+
+
+class Vector:
+    """Arrays laid end to end, and the views that it was cut into the last time."""
+
+    def __init__(self, shapes):
+        ends = list(accumulate(map(math.prod, shapes), initial=0))
+        self.cuts = [(slice(*cut), shape) for cut, shape in zip(pairwise(ends), shapes)]
+        self.whole, self.views = None, []
+
+    def join(self, arrays):
+        """Return the arrays as one vector: the one that was cut, if they are its parts."""
+        if len(arrays) == len(self.views) and all(map(is_, arrays, self.views)):
+            return self.whole
+        return np.concatenate([a.reshape(-1) for a in arrays])
+
+    def split(self, whole):
+        """Cut a vector up into views of the right shapes."""
+        self.whole, self.views = whole, [whole[cut].reshape(shape) for cut, shape in self.cuts]
+        return self.views
+
+
+class Joined:
+    """Parameters of one group and dtype that are updated together, as long as their gradients and states allow it."""
+
+    def __init__(self, names, params):
+        self.names, self.dtype = names, params[names[0]].dtype
+        self.shapes = [params[name].shape for name in names]
+        self.vectors = {}
+        self.parameters = Vector(self.shapes)
+
+    def propose(self, optimizer, params, grads, options):
+        """Return one Proposal for all, or None if one of them has no gradient, or another dtype or number of steps."""
+        gradients = [grads[name] for name in self.names]
+        if any(g is None for g in gradients) or len({g.dtype for g in gradients}) > 1:
+            return None
+        states = [optimizer.state.get(name) for name in self.names]
+        arrays = [params[name] for name in self.names]
+        state = self.join(states)
+        if state is MIXED or any(a.dtype != self.dtype for a in arrays):
+            return None
+        p, g = self.parameters.join(arrays), np.concatenate([g.reshape(-1) for g in gradients])
+        return proposal(optimizer, self.names, p, g, state, options, self)
+
+    def join(self, states):
+        """Return the states of the parameters as one, or MIXED."""
+        first = states[0]
+        if first is None or any(state is None or state.keys() != first.keys() for state in states):
+            return None if all(state is None for state in states) else MIXED
+        joined = {}
+        for key, value in first.items():
+            values = [state[key] for state in states]
+            if isinstance(value, np.ndarray):
+                if any(not isinstance(v, np.ndarray) or v.shape != shape or v.dtype != value.dtype
+                       for v, shape in zip(values, self.shapes)):
+                    return MIXED
+                joined[key] = self.vector(key).join(values)
+            elif any(type(v) is not type(value) or v != value for v in values):
+                return MIXED
+            else:
+                joined[key] = value
+        return joined
+
+    def split(self, state):
+        """Return the parameters' own states, a dict each."""
+        columns = [self.vector(key).split(value) if isinstance(value, np.ndarray) else [value] * len(self.names)
+                   for key, value in state.items()]
+        return [dict(zip(state, values)) for values in zip(*columns)]
+
+    def vector(self, key):
+        """Return what joins and splits the states of this name."""
+        if key not in self.vectors:
+            self.vectors[key] = Vector(self.shapes)
+        return self.vectors[key]
+
+
+MIXED = object()
+"""States that are not of one kind."""
+
+
+def joined(names, params):
+    """Return the parameters of a group as Joined ones and, where one stands alone, lists of one name."""
+    runs, size = [], 0
+    for name in names:
+        p = params[name]
+        if not runs or p.dtype != params[runs[-1][-1]].dtype or size + p.nbytes > TOGETHER:
+            runs.append([])
+            size = 0
+        runs[-1].append(name)
+        size += p.nbytes
+    return [run if len(run) == 1 else Joined(run, params) for run in runs]
+
+
+def elementwise(kind):
+    """Say whether a class of optimizers says of its own ``propose`` that it treats every element by itself."""
+    for base in kind.__mro__:
+        if "propose" in vars(base):
+            return vars(base).get("elementwise", False)
+    return False
+
+
+def proposal(optimizer, names, p, g, state, options, together=None):
+    """Ask the optimizer for an update, and refuse what is none."""
+    if g.dtype.itemsize < 4:            # moments in at least float32: in float16, eps and g * g round to 0
+        g = g.astype(np.float32)
+    proposed = optimizer.propose(p, -g if optimizer.maximize else g, state, options)
+    if not isinstance(proposed, tuple) or len(proposed) != 2 or not hasattr(proposed[0], "dtype"):
+        raise TypeError(f"{who(optimizer, names)}return (update, new state), an array and a dict or None, not "
+                        f"{proposed!r}")
+    update = proposed[0]
+    if isinstance(update, Tensor) or update.shape != p.shape or update.dtype.kind != p.dtype.kind:
+        raise ValueError(f"{who(optimizer, names)}returned a {type(update).__name__} of shape {update.shape} and dtype "
+                         f"{update.dtype}; the update is an array of the parameter's shape, {p.shape}, and of kind "
+                         f"{p.dtype}")
+    return Proposal(names, p, *proposed, options, together)
+
+
+def who(optimizer, names):
+    return f"{type(optimizer).__name__}.propose, parameter {names[0]}: "
+
+
+def proposals(optimizer, plan, params, grads):
+    """Yield a Proposal for the parameters that have a gradient, group by group."""
+    for group in plan:
+        for run in group.runs:
+            found = None if isinstance(run, list) else run.propose(optimizer, params, grads, group.options)
+            if found is not None:
+                yield found
+                continue
+            for name in run if isinstance(run, list) else run.names:
+                if grads[name] is not None:
+                    yield proposal(optimizer, [name], params[name], grads[name], optimizer.state.get(name),
+                                   group.options)
