@@ -131,13 +131,14 @@ class Pipeline:
             ``(outcome, stages)``: outcome a dict of gradients, or a Verdict.
         """
         stages, windowed = [] if stages is None else stages, start > 0
+        counted = stages[-1] if stages and self.place == "gradient" else None       # the record of these very arrays
         for index, hook in enumerate(self.hooks[start:], start):
             ctx.stage = stage = Stage(hook_name(hook), "update" if self.place == "update" else "gradient",
                                       first + index, norm_in=ctx.norm, group=group)
             stages.append(stage)
             try:
                 if counts:
-                    count(stage, grads)
+                    count(stage, grads, counted)
                 outcome = hook(dict(grads), ctx)
                 if isinstance(outcome, Verdict):
                     if outcome.status == "hold":
@@ -152,6 +153,7 @@ class Pipeline:
             if per_parameter:
                 stage.parameters = {name: one_parameter(stage, grads[name], outcome[name], counts) for name in grads}
             windowed = windowed or stage.status == "window"
+            counted = stage if all(outcome[name] is g for name, g in grads.items()) else None
             grads = outcome
         return grads, stages
 
@@ -252,8 +254,11 @@ def measure(stage, grads, outcome, ctx):
         stage.cosine = cosine(list(grads.values()), after)
 
 
-def count(stage, grads):
-    """Count NaN, inf and zero elements, and parameters without a gradient."""
+def count(stage, grads, counted=None):
+    """Count NaN, inf and zero elements, and parameters without a gradient, unless a stage has counted these before."""
+    if counted is not None and counted.missing is not None:
+        stage.nan, stage.inf, stage.zero, stage.missing = counted.nan, counted.inf, counted.zero, counted.missing
+        return
     arrays = [g for g in grads.values() if g is not None]
     finite = math.isfinite(stage.norm_in)
     stage.nan = 0 if finite else sum(int(np.isnan(g).sum()) for g in arrays)

@@ -60,12 +60,13 @@ class Adam(Optimizer):
         new = {"t": t, "m": np.asarray(m), "v": np.asarray(v)}
         if options["amsgrad"]:
             v = new["v_max"] = np.asarray(np.maximum(state.get("v_max", v), v))
-        root = np.sqrt(v, out=square)
-        root /= math.sqrt(1 - b2 ** t)
-        root += options["eps"]
-        np.divide(m, root, out=root)
-        root *= -options["lr"] / (1 - b1 ** t)
-        return root, new
+        # m^ / (sqrt(v^) + eps) with the corrections drawn out of it, as numbers: fewer passes over the arrays.
+        correction = math.sqrt(1 - b2 ** t)
+        update = np.sqrt(v, out=square)
+        update += options["eps"] * correction
+        np.divide(m, update, out=update)
+        update *= -options["lr"] * correction / (1 - b1 ** t)
+        return update, new
 
 
 class AdamW(Adam):

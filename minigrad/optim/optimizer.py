@@ -348,9 +348,14 @@ class Optimizer:
         """A gradient that is not finite never passes silently; a NonFinite of a trusted policy looks after it."""
         if math.isfinite(length) or self._warned:
             return
-        if any(getattr(h, "role", None) == "finite" and h.policy in trusted for h in self.hooks):
+        def looks_after(hooks):
+            return any(getattr(hook, "role", None) == "finite" and hook.policy in trusted for hook in hooks)
+
+        if looks_after(self._hooks):
             return
-        bad = [name for name, g in grads.items() if g is not None and not np.isfinite(g).all()]
+        safe = {name for group in self.param_groups if looks_after(group.get("hooks", ()))
+                for name in group["param_names"]}
+        bad = [name for name, g in grads.items() if g is not None and name not in safe and not np.isfinite(g).all()]
         if bad:
             self._warned = True
             bad[3:] = [f"{len(bad) - 3} more"] if len(bad) > 3 else []

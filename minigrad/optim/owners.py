@@ -22,7 +22,7 @@ def take(optimizer, hooks):
         held, owner = (find() for find in OWNERS.get(id(hook), (_nothing, _nothing)))
         if held is not hook or owner is optimizer:
             continue
-        if owner is not None and any(hook is one for one in (*owner.hooks, *owner.update_hooks)):
+        if owner is not None and any(hook is one for one in owner._all_hooks()):
             raise ValueError(f"{hook!r} already belongs to another optimizer, and keeps a state for it; make a second "
                              f"one")
         if not callable(getattr(hook, "reset", None)):

@@ -95,11 +95,11 @@ class Proposal:
     ``p`` and ``update`` are arrays of one parameter's shape, or vectors; ``parts`` cuts such an array, or a state, up.
     """
 
-    __slots__ = ("joined", "names", "options", "p", "state", "update")
+    __slots__ = ("fresh", "joined", "names", "options", "p", "state", "update")
 
-    def __init__(self, names, p, update, state, options, joined=None):
+    def __init__(self, names, p, update, state, options, joined=None, fresh=False):
         self.names, self.p, self.update, self.state, self.options = names, p, update, state, options
-        self.joined = joined
+        self.joined, self.fresh = joined, fresh
 
     def decay(self):
         """Put the decoupled decay, which no hook sees or changes, into the update: p <- p - lr weight_decay p."""
@@ -108,8 +108,12 @@ class Proposal:
             self.update = self.update - np.multiply(self.p, c, dtype=self.update.dtype)
 
     def add(self):
-        """Form p + update, in p's dtype, in the update's place."""
-        self.update = (self.p + self.update).astype(self.p.dtype, copy=False)
+        """Form p + update, in p's dtype, in the update's place: in its memory, where nobody else can have it."""
+        update = self.update
+        if self.fresh and update.base is None and update.dtype == self.p.dtype and update.flags.writeable:
+            update += self.p
+        else:
+            self.update = (self.p + update).astype(self.p.dtype, copy=False)
 
     def parts(self):
         """Return (name, update) pairs."""
@@ -241,7 +245,9 @@ def proposal(optimizer, names, p, g, state, options, together=None):
         raise ValueError(f"{who(optimizer, names)}returned a {type(update).__name__} of shape {update.shape} and dtype "
                          f"{update.dtype}; the update is an array of the parameter's shape, {p.shape}, and of kind "
                          f"{p.dtype}")
-    return Proposal(names, p, *proposed, options, together)
+    known = (p, g, *(state or {}).values(), *(proposed[1] or {}).values())
+    fresh = not any(update is array for array in known)         # an update may be the velocity that is kept
+    return Proposal(names, p, *proposed, options, together, fresh)
 
 
 def who(optimizer, names):
