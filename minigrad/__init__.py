@@ -13,7 +13,7 @@ import importlib
 import numpy as np
 from numpy import inf, linalg, nan, pi
 
-from minigrad import autograd, hooks, methods, nn, optim, rules, utils
+from minigrad import autograd, hooks, methods, nn, optim, penalty, rules, utils
 from minigrad.constructors import CONSTRUCTORS, DTYPES
 from minigrad.utils.data import DataLoader, TensorDataset
 from minigrad.engine import defconstant, defvjp, primitive, respell
@@ -34,7 +34,7 @@ __all__ = [
     "DataLoader", "NormTrace", "Tensor", "TensorDataset", "autograd", "defconstant", "defvjp", "enable_grad",
     "grad", "gradcheck", "hooks",
     "inference_mode", "inf", "is_grad_enabled", "linalg", "load", "manual_seed", "methods", "nan", "nn", "no_grad",
-    "optim", "pi", "primitive", "respell", "rules", "save", "utils",
+    "optim", "penalty", "pi", "primitive", "respell", "rules", "save", "utils",
     # `from minigrad import *` leaves Python's own sum, max, abs ... alone
     *(name for name in (*FUNCTIONS, *CONSTRUCTORS, *DTYPES) if not hasattr(builtins, name)),
 ]

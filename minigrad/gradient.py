@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad.engine import backprop
+from minigrad.engine import backprop, name_of
 from minigrad.handle import Handle
 from minigrad.recording import RECORDING
 from minigrad.tensor import KEEP, Tensor, result
@@ -140,10 +140,15 @@ def register_hook(self, fn):
     made later are visited earlier.
 
     Args:
-        fn: takes the cotangent as a Tensor; returns None, or a replacement of the same shape.
+        fn: takes the cotangent as a Tensor; returns None, or a replacement of the same shape.  Gradient hooks such as
+            ``ClipNorm`` become such a function by :func:`minigrad.hooks.inside`.
 
     Returns:
         a Handle; ``handle.remove()`` takes the hook out again.
+
+    Raises:
+        RuntimeError: if this tensor does not require a gradient.
+        TypeError: if ``fn`` cannot be called.
 
     Example:
         >>> import minigrad as mg
@@ -172,15 +177,27 @@ def fire_hooks(self, g):
             if given._array is array:
                 continue
             replaced = given                    # g *= 0.5 or g.clamp_(-1, 1), without a return
-        array = replaced._array if isinstance(replaced, Tensor) else np.array(replaced)  # it may reuse its buffer
+        array = array_of(replaced, fn)
         if array.shape != self.shape:
-            raise ValueError(f"a hook returned a gradient of shape {array.shape} for a tensor of shape "
+            raise ValueError(f"the hook {name_of(fn)} returned a gradient of shape {array.shape} for a tensor of shape "
                              f"{self.shape}; return one of the same shape, or None")
         if not on_tape:
             g = array if array.dtype == self.dtype else array.astype(self.dtype)
         else:
             g = (replaced if isinstance(replaced, Tensor) else result(array)).astype(self.dtype)
     return g
+
+
+def array_of(replaced, fn):
+    """Return the array of what a hook returned: a new one if it is no Tensor, as the hook may reuse its buffer."""
+    try:
+        array = replaced._array if isinstance(replaced, Tensor) else np.array(replaced)
+    except ValueError:                          # lists of different lengths
+        array = None
+    if array is None or array.dtype.kind not in "fiu":
+        raise TypeError(f"the hook {name_of(fn)} returned {replaced!r}, which is no gradient; return a Tensor or an "
+                        f"array of numbers, or None to leave the gradient as it is")
+    return array
 
 
 Tensor.backward, Tensor.register_hook, Tensor.retain_grad = backward, register_hook, retain_grad

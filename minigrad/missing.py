@@ -47,7 +47,7 @@ OF_MODULES = {
         "jit": "nothing is compiled; leave it out",
         "vmap": "write the batch as a leading axis",
         "func": "mg.grad(y, x, create_graph=True)",
-        "amp": "convert with .half() where float16 is wanted",
+        "amp": "hooks.LossScaler and hooks.Unscale; convert with .astype(np.float16) where float16 is wanted",
         "distributed": "one process; leave it out",
         "complex64": "tensors hold real numbers",
         "complex128": "tensors hold real numbers",

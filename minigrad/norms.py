@@ -13,6 +13,8 @@ import numpy as np
 SAFE_LOW, SAFE_HIGH = 1e-200, 1e200
 """A plain sum of squares in this range has lost nothing: what underflowed is below 1e-100 of it."""
 
+BLOCK = 4096
+"""So many squares are summed at once; a million in one sum can lose four of the sixteen digits."""
 
 LARGE_P = 100.0
 """From here on a power-of-two scale, which leaves |g|/s up to 2, would let the p-th power grow too large."""
@@ -52,7 +54,7 @@ def norm(arrays, p=2):
     p = check_p(p)
     if isinstance(arrays, np.ndarray):
         arrays = [arrays]
-    arrays = [a for a in arrays if a is not None and a.size]
+    arrays = [a.reshape(-1) for a in arrays if a is not None and a.size]       # so its order in memory does not matter
     if not arrays:
         return 0.0
     if p == 2:
@@ -63,22 +65,87 @@ def norm(arrays, p=2):
     largest = max_abs(arrays)
     if p == math.inf or largest == 0 or not math.isfinite(largest):
         return largest
-    if p > LARGE_P:         # 2**p would overflow: the largest magnitude itself is the scale
-        return largest * sum(float(np.sum(np.abs(a.astype(np.float64) / largest) ** p)) for a in arrays) ** (1 / p)
-    exponent = math.frexp(largest)[1] - 1
-    total = 0.0
-    for a in arrays:
-        scaled = np.abs(np.ldexp(a.astype(np.float64), -exponent))
-        total += float(np.sum(scaled if p == 1 else scaled ** p))
-    return scale_back(total ** (1 / p) if p != 2 else math.sqrt(total), exponent)
+    scale = float(scale_of(largest, p))
+    with np.errstate(under="ignore"):
+        total = sum(float(sum_of_powers(a, scale, p)) for a in arrays)
+    return float(root(total, p)) * scale
 
 
-def sum_of_squares(a):
-    """Return the plain sum of squares in float64 (float32 and float16 cannot overflow there)."""
-    flat = np.ravel(a, order="K")
+def unit_norms(a, p=2):
+    """Return the p-norm of each output unit of an array: of its slices along the first axis.
+
+    Args:
+        a: an array (out, in, ...), such as a weight or its gradient; one with fewer than two axes, such as a bias, is
+            one unit as a whole.
+        p: as in :func:`norm`.
+
+    Returns:
+        a float64 array (out, 1, ...), with as many axes as ``a``, so that ``a / unit_norms(a)`` fits; each entry is
+        what :func:`norm` gives for the slice, but for the last digits.
+
+    Raises:
+        ValueError: if p < 1 or p is NaN.
+
+    Example:
+        >>> import numpy as np
+        >>> unit_norms(np.array([[3.0, 4.0], [3e-200, 4e-200]]))
+        array([[5.e+000],
+               [5.e-200]])
+        >>> unit_norms(np.array([3.0, 4.0]))
+        array([5.])
+    """
+    p = check_p(p)
+    units = len(a) if a.ndim > 1 else 1
+    shape = (units, *(1,) * (a.ndim - 1)) if a.ndim else ()
+    if not a.size:
+        return np.zeros(shape)
+    rows = a.reshape(units, -1).astype(np.float64, copy=False)
+    lengths, odd = np.zeros(units), np.ones(units, bool)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if p == 2:
+            total = sums_of_squares(rows)
+            lengths, odd = np.sqrt(total), ~((SAFE_LOW < total) & (total < SAFE_HIGH))
+        if odd.any():
+            rows = rows if odd.all() else rows[odd]
+            found = np.abs(np.maximum(rows.max(1), -rows.min(1)))
+            if p < math.inf:
+                usual = (found > 0) & (found < math.inf)                # 0, inf and NaN are their own norms
+                scale = scale_of(np.where(usual, found, 1.0), p)
+                total = sum_of_powers(rows, scale[:, None], p, axis=1)
+                found = np.where(usual, root(total, p) * scale, found)
+            lengths[odd] = found
+    return lengths.reshape(shape)
+
+
+def scale_of(largest, p):
+    """Return what magnitudes up to ``largest`` are divided by: a power of two, so that nothing is rounded."""
+    # For a large p, 2**p would overflow: there it is the largest magnitude itself.
+    return largest if p > LARGE_P else np.ldexp(1.0, np.frexp(largest)[1] - 1)
+
+
+def sum_of_powers(a, scale, p, axis=None):
+    """Return the sum of |a/scale|^p, in float64."""
+    scaled = np.abs(a.astype(np.float64, copy=False) / scale)
+    return np.sum(scaled if p == 1 else scaled ** p, axis=axis)
+
+
+def root(total, p):
+    """Return the p-th root."""
+    return np.sqrt(total) if p == 2 else total ** (1 / p)
+
+
+def sum_of_squares(flat):
+    """Return the plain sum of squares of a vector in float64 (float32 and float16 cannot overflow there)."""
     if flat.dtype != np.float64:
         flat = flat.astype(np.float64)
-    return float(np.dot(flat, flat))
+    return float(np.dot(flat, flat) if flat.size <= BLOCK else sums_of_squares(flat))
+
+
+def sums_of_squares(rows):
+    """Return the plain sum of squares along the last axis, block by block: the error grows with a block, not a row."""
+    whole = rows.shape[-1] // BLOCK * BLOCK
+    blocks, rest = rows[..., :whole].reshape(*rows.shape[:-1], -1, BLOCK), rows[..., whole:]
+    return np.vecdot(blocks, blocks).sum(-1) + np.vecdot(rest, rest)
 
 
 def max_abs(arrays):
@@ -86,25 +153,21 @@ def max_abs(arrays):
     return abs(float(np.max([(np.max(a), -np.min(a)) for a in arrays])))
 
 
-def scale_back(x, exponent):
-    """Return x * 2**exponent, inf where that is too large for a float."""
-    try:
-        return math.ldexp(x, exponent)
-    except OverflowError:
-        return math.inf
-
-
-def cosine(arrays, others):
+def cosine(arrays, others, length=None, other_length=None):
     """Return the cosine of the angle between two lists of arrays, each taken as one long vector.
 
     <a, b> / (||a|| ||b||), formed of a/||a|| and b/||b|| so that nothing under- or overflows.  Pairs in which either
-    is None count for the norms alone.  NaN where a norm is 0 or not finite.
+    is None count for the norms alone.  NaN where a norm is 0 or not finite.  The two norms, where they are known
+    already, need not be measured again.
     """
-    length, other_length = norm(arrays), norm(others)
+    length = norm(arrays) if length is None else length
+    other_length = norm(others) if other_length is None else other_length
     if not (0 < length < math.inf and 0 < other_length < math.inf):
         return math.nan
-    total = 0.0
-    for a, b in zip(arrays, others, strict=True):
-        if a is not None and b is not None:
-            total += float(np.sum((a.astype(np.float64) / length) * (b.astype(np.float64) / other_length)))
+    pairs = [(a.astype(np.float64, copy=False).reshape(-1), b.astype(np.float64, copy=False).reshape(-1))
+             for a, b in zip(arrays, others, strict=True) if a is not None and b is not None]
+    if 1e-100 < min(length, other_length) and max(length, other_length) < 1e100:        # no product of two is lost
+        total = sum(float(np.dot(a, b)) for a, b in pairs) / (length * other_length)
+    else:
+        total = sum(float(np.dot(a / length, b / other_length)) for a, b in pairs)
     return max(-1.0, min(1.0, total))

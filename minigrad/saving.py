@@ -6,7 +6,8 @@ together.  Nothing in it is code, so a file from a stranger can be looked into s
 In the JSON text null, true, false, whole numbers below 2^63, finite numbers and strings stand for themselves, and
 everything else is ``{kind: content}``: "dict" a list of pairs, "list" and "tuple" lists, "array" and "scalar" (a NumPy
 number) the array's number, "tensor" that and whether it requires a gradient, "dtype" its code, "int" and "float"
-the others, in hexadecimal.
+the others, in hexadecimal.  In place of an array's number may stand [number, 0, 2, 1]: it was written in the order in
+which it lies in memory, and its axes are to be brought into this order.
 """
 
 import io
@@ -21,6 +22,7 @@ import numpy as np
 
 from minigrad.files import whole
 from minigrad.tensor import Tensor
+from minigrad.views import Window
 
 VERSION = 1
 MARK = "minigrad"
@@ -43,8 +45,11 @@ def save(obj, path):
     """Write ``obj`` to a file, which appears whole or not at all.
 
     What comes back from :func:`load` is equal to the bit: dtypes, the order of keys, NaN and inf, the difference of
-    lists and tuples.  The same ``obj`` gives the same bytes.  The values are saved, not who shares them: an array that
-    stands in two places comes back as two.
+    lists and tuples, the order of arrays in memory (on which the last bit of a sum depends).  The same ``obj`` gives
+    the same bytes.  The values are saved, not who shares them: an array that stands in two places comes back as two.
+
+    A program that is killed here leaves what was at ``path``, and an unfinished ``.name.xxxxxxxx.part`` beside it,
+    which may be deleted.
 
     Args:
         obj: None, bool, int, float, str, NumPy arrays, numbers and dtypes, tensors, and dicts (with keys that are str
@@ -100,7 +105,7 @@ def encode(obj, place, arrays, inside):
         return {"scalar": put(np.asarray(obj), place, arrays)}
     if isinstance(obj, np.dtype) and obj.kind in KINDS:
         return {"dtype": obj.str}
-    if kind in (np.ndarray, np.memmap):
+    if kind in (np.ndarray, np.memmap, Window):
         return {"array": put(np.asarray(obj), place, arrays)}
     if kind not in (dict, OrderedDict, list, tuple):
         raise TypeError(f"{place} is a {kind.__name__}, which cannot be saved{cure(obj)}; what can: None, bool, int, "
@@ -123,12 +128,17 @@ def encode(obj, place, arrays, inside):
 
 
 def put(array, place, arrays):
-    """Append an array to those to be written, and return its number."""
+    """Append an array to those to be written, and return its number, and the order of its axes if that is odd."""
     if array.dtype.kind not in KINDS or not array.dtype.itemsize:
         raise TypeError(f"{place} is an array of dtype {array.dtype}, which cannot be saved; convert it to numbers or "
                         f"strings")
-    arrays.append(array)
-    return len(arrays) - 1
+    axes = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    laid = array.transpose(axes)
+    if array.flags.forc or not laid.flags.c_contiguous:         # the npy format knows both, and the rest has no order
+        arrays.append(array)
+        return len(arrays) - 1
+    arrays.append(laid)
+    return [len(arrays) - 1, *map(int, np.argsort(axes))]
 
 
 def cure(obj):
@@ -256,12 +266,12 @@ def decode(content, take):
         items = [decode(item, take) for item in inner]
         return items if kind == "list" else tuple(items)
     if kind == "array":
-        return take(inner)
+        return laid_out(inner, take)
     if kind == "scalar":
         return take(inner)[()]
     if kind == "tensor":
         number, requires_grad = inner
-        return Tensor(take(number), requires_grad=requires_grad)
+        return Tensor(laid_out(number, take), requires_grad=requires_grad)
     if kind == "dtype":
         return np.dtype(str(inner))
     if kind == "int":
@@ -269,3 +279,10 @@ def decode(content, take):
     if kind == "float":
         return struct.unpack(">d", bytes.fromhex(inner))[0]
     raise ValueError(f"something of kind {kind!r}")
+
+
+def laid_out(number, take):
+    """Return an array of this number; with the axes in another order if that is said."""
+    if not isinstance(number, list):
+        return take(number)
+    return take(number[0]).transpose(number[1:])

@@ -110,10 +110,12 @@ class Tensor(Node):
         """Return an array that may take the place of this tensor's, or say why it may not."""
         if array.shape != self.shape:
             raise ValueError(f"an in-place change cannot turn shape {self.shape} into {array.shape}")
+        if array.dtype == self.dtype:
+            return array
         if not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise TypeError(f"an in-place change would turn {array.dtype} into {self.dtype} and lose what does not "
                             f"fit; convert first, e.g. t = t.astype(float)")
-        return array if array.dtype == self.dtype else array.astype(self.dtype)
+        return array.astype(self.dtype)
 
     @property
     def grad(self):
@@ -273,7 +275,7 @@ class Tensor(Node):
         if self._fn is not None:
             raise TypeError("only leaves can be copied or pickled; copy t.detach(), or the parameters")
         grad = None if self.grad is None else self.grad.data
-        return rebuild, (type(self), self._array.copy(), self.requires_grad, grad)
+        return rebuild, (type(self), self._array.copy(order="K"), self.requires_grad, grad)
 
     def __repr__(self):
         body = np.array2string(self._array, separator=", ", prefix="tensor(")

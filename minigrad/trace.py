@@ -215,8 +215,8 @@ def row(report, stage, parameter):
     """Return the row of one stage (or one parameter in it) of a step."""
     return Row(report.step, report.micro_step, stage.index, stage.hook, stage.place, stage.group, parameter,
                stage.status, report.status, stage.reason, stage.p, stage.norm_in, stage.norm_out, stage.coefficient,
-               stage.cosine, stage.threshold, stage.nan, stage.inf, stage.zero, stage.missing, report.weight, report.lr, report.loss,
-               as_json(stage.extra))
+               stage.cosine, stage.threshold, stage.nan, stage.inf, stage.zero, stage.missing, report.weight,
+               report.lr, report.loss, as_json(stage.extra))
 
 
 def as_json(extra):

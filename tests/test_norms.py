@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import minigrad
 from minigrad import hooks
-from minigrad.norms import cosine, norm
+from minigrad.norms import cosine, norm, unit_norms
 
 QUICK = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 PS = (1, 1.5, 2, 3, 7.5, math.inf)
@@ -189,6 +189,66 @@ def test_norms_fall_as_p_rises(values):
 def test_small_dtypes_are_summed_in_float64(values, dtype):
     array = np.array(values, dtype)
     assert ulps(norm(array), exact_norm(array, 2)) <= 4 if array.any() else norm(array) == 0
+
+
+@pytest.mark.parametrize("n", [4095, 4096, 4097, 8192, 10**6, 10**6 + 1])
+def test_no_digits_are_lost_over_many_elements(n):
+    """All alike, so that rounding goes one way."""
+    values = np.full(n, 1 / 3)
+    expected = math.sqrt(n) / 3
+    assert norm(values) == pytest.approx(expected, rel=1e-14, abs=0)
+    assert unit_norms(np.stack([values, 2 * values, 0 * values]))[:, 0] == pytest.approx([expected, 2 * expected, 0],
+                                                                                         rel=1e-14, abs=0)
+    values[-1] = values[n // 2] = 1e3
+    assert norm(values) == pytest.approx(math.sqrt((n - 2) / 9 + 2e6), rel=1e-14, abs=0)
+
+
+# ---------------------------------------------------------------------------------------- unit by unit
+
+@pytest.mark.parametrize("p", [*PS, 500])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(4, 3), (3, 1), (1, 5), (4, 2, 3), (2, 1, 2, 2), (6,), ()])
+def test_units_are_slices_along_the_first_axis(shape, dtype, p):
+    a = np.random.default_rng(1).normal(size=shape).astype(dtype)
+    found = unit_norms(a, p)
+    assert (found.dtype, found.ndim, np.broadcast_shapes(found.shape, shape)) == (np.float64, a.ndim, shape)
+    expected = [norm(unit, p) for unit in a] if a.ndim > 1 else [norm(a, p)]
+    assert np.allclose(found.ravel(), expected, rtol=4e-16, atol=0)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 500, math.inf])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_units_of_all_magnitudes_and_what_is_not_finite_side_by_side(p, order):
+    """Each row gives what it gives alone, whatever its neighbours are."""
+    rows = [[3.0, 4.0], [0.0, -0.0], [3e-200, 4e-200], [3e200, -4e200], [5e-324, 5e-324], [1e308, 1e308],
+            [1.7e308, 1.7e308], [1.0, math.nan], [-math.inf, 1.0], [math.nan, math.inf], [1e-200, 1e200]]
+    found = unit_norms(np.array(rows, order=order), p)[:, 0]
+    for row, got in zip(rows, found.tolist(), strict=True):
+        alone = norm(np.array(row), p)
+        assert np.isclose(got, alone, rtol=3e-16, atol=0, equal_nan=True)
+        assert math.copysign(1.0, got) == 1.0 or math.isnan(got)
+
+
+@pytest.mark.parametrize(("shape", "expected"), [
+    ((0,), (1,)), ((0, 3), (0, 1)), ((3, 0), (3, 1)), ((2, 3, 0), (2, 1, 1))])
+def test_units_of_nothing(shape, expected):
+    found = unit_norms(np.zeros(shape))
+    assert found.shape == expected
+    assert not found.any()
+
+
+@pytest.mark.parametrize("p", PS)
+@given(rows=st.lists(st.lists(magnitudes | st.just(0.0), min_size=3, max_size=3), min_size=1, max_size=5))
+@settings(QUICK, max_examples=60)
+def test_units_agree_with_sixty_digits(rows, p):
+    for row, got in zip(rows, unit_norms(np.array(rows), p)[:, 0], strict=True):
+        assert ulps(got, exact_norm(row, p)) <= 8
+
+
+@pytest.mark.parametrize("bad", [0.5, 0, math.nan, -math.inf])
+def test_p_below_one_is_no_norm_of_units(bad):
+    with pytest.raises(ValueError, match="at least 1"):
+        unit_norms(np.ones((2, 2)), bad)
 
 
 # ------------------------------------------------------------------------------------------ the angle

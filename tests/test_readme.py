@@ -25,7 +25,8 @@ def test_the_programs_run_one_after_another(tmp_path, monkeypatch, capsys):
     assert first == pytest.approx(3.7 ** 2 * (1 - 2 * y) * (1 - 2 * 0.2))
     assert second == pytest.approx(3.7 ** 2 * (-2 * 3.7 * (1 - 2 * 0.2) ** 2 - 2 * (1 - 2 * y)))
     assert float(printed[2].split()[-1]) == pytest.approx(0.93, abs=0.03)
-    assert {path.name for path in tmp_path.iterdir()} == {"digits.pt", "trace.csv", "norms.png"}
+    assert float(re.search(r"\[\[(.*?)\]\]", printed[4])[1]) == 1 + 2 + 4 + 8 + 1096 * 15
+    assert {path.name for path in tmp_path.iterdir()} == {"digits.pt", "trace.csv", "norms.png", "run.pt"}
 
 
 def test_the_files_it_names_are_there():

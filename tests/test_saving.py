@@ -90,7 +90,7 @@ def test_cases(name, tmp_path):
     assert same(CASES[name], mg.load(tmp_path / "case"))
 
 
-def test_the_order_of_an_array_in_memory_is_its_own_business(tmp_path):
+def test_arrays_in_any_order_in_memory_come_back(tmp_path):
     a = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     mg.save([a, a.T, a[:, ::2]], tmp_path / "a")
     back = mg.load(tmp_path / "a")

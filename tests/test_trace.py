@@ -17,8 +17,8 @@ from minigrad.trace import Row
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 INF, NAN = math.inf, math.nan
-COLUMNS = ("step micro_step stage hook place group parameter status outcome reason p norm_in norm_out coefficient cosine "
-           "threshold nan inf zero missing weight lr loss extra").split()
+COLUMNS = ("step micro_step stage hook place group parameter status outcome reason p norm_in norm_out coefficient "
+           "cosine threshold nan inf zero missing weight lr loss extra").split()
 G = ([3.0, 4.0], [[0.0, 12.0]])
 
 

@@ -6,14 +6,22 @@ Left of ``Accumulate`` means per micro-batch, right of it per window.  This pack
 """
 
 from minigrad.hooks.accumulate import Accumulate
+from minigrad.hooks.adaptive import AutoClip, ClipAverage
+from minigrad.hooks.agc import AGC
 from minigrad.hooks.clip import ClipNorm, ClipValue
 from minigrad.hooks.finite import NonFinite
+from minigrad.hooks.inside import inside
+from minigrad.hooks.noise import AddNoise
+from minigrad.hooks.normalize import Centralize, Normalize
 from minigrad.hooks.pipeline import OrderError, Pipeline
 from minigrad.hooks.protocol import HOLD, SKIP, Context, Stage, Stateful, StepReport
+from minigrad.hooks.scale import LossScaler, Unscale
+from minigrad.hooks.zclip import ZClip
 from minigrad.norms import norm
 
-__all__ = ["HOLD", "SKIP", "Accumulate", "ClipNorm", "ClipValue", "Context", "NonFinite", "OrderError", "Pipeline",
-           "Stage", "Stateful", "StepReport", "apply_hooks"]
+__all__ = ["AGC", "HOLD", "SKIP", "Accumulate", "AddNoise", "AutoClip", "Centralize", "ClipAverage", "ClipNorm",
+           "ClipValue", "Context", "LossScaler", "NonFinite", "Normalize", "OrderError", "Pipeline", "Stage",
+           "Stateful", "StepReport", "Unscale", "ZClip", "apply_hooks", "inside"]
 
 
 def apply_hooks(hooks, grads, *, params=None, step=0, weight=1.0):

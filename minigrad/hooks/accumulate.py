@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from minigrad.hooks.protocol import HOLD, shown
+from minigrad.hooks.protocol import HOLD, check_keys, shown
 
 LAST = ("step", "drop", "carry")
 REDUCTIONS = ("mean", "sum")
@@ -97,6 +97,7 @@ class Accumulate:
 
     def load_state_dict(self, state):
         """Take up a state that :meth:`state_dict` returned."""
+        check_keys("Accumulate", state, ("sums", "weights", "count", "dtypes"))
         self.sums, self.dtypes = dict(state["sums"]), dict(state["dtypes"])
         self.weights, self.count = state["weights"], state["count"]
 

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
+from minigrad.hooks.lengths import shorten, shorten_units
 from minigrad.hooks.protocol import positive, shown, threshold_at
-from minigrad.norms import check_p, norm
+from minigrad.norms import check_p, norm, unit_norms
 
-SCOPES = ("global", "param")
+SCOPES = ("global", "param", "unit")
 
 
 class ClipNorm:
@@ -23,7 +24,9 @@ class ClipNorm:
     Args:
         max_norm: a number > 0, or a function of the step; inf measures and never multiplies.
         p: of the norm, at least 1; inf for the largest magnitude.
-        scope: "global", one norm over all parameters; or "param", each parameter by itself, which turns the gradient.
+        scope: "global", one norm over all parameters; "param", each parameter by itself; "unit", each output unit by
+            itself: of a gradient (out, in, ...) the slices along the first axis, while one with fewer than two axes,
+            such as a bias's, is one unit.  The last two turn the gradient.
         compat: "torch" for PyTorch's coefficient min(1, max_norm / (norm + 1e-6)), which shrinks a gradient whose
             norm equals the limit.
 
@@ -51,52 +54,42 @@ class ClipNorm:
     def __call__(self, grads, ctx):
         limit = threshold_at(self.max_norm, ctx.step)
         length = ctx.norm if self.p == 2 else norm(grads.values(), self.p)
+        if self.scope == "global":
+            return clip_together(grads, length, limit, ctx, self.p, self.compat)
         ctx.note(p=self.p, norm_in=length, threshold=limit)
-        if self.scope == "param":
-            out = {}
-            for name, g in grads.items():
-                out.update(self.clip_together({name: g}, 0.0 if g is None else norm(g, self.p), limit, ctx))
-            return out
-        if length < math.inf:
-            ctx.note(coefficient=self.coefficient(length, limit))
-        return self.clip_together(grads, length, limit, ctx)
-
-    def clip_together(self, grads, length, limit, ctx):
-        """Scale some arrays, whose common norm is ``length``, by one factor."""
-        if length == math.inf > limit and all(g is None or np.isfinite(g).all() for g in grads.values()):
-            # All is finite, and only the norm is larger than the largest float: halve it, often enough.
-            grads = {name: None if g is None else g * g.dtype.type(2.0 ** -512) for name, g in grads.items()}
-            length = norm(grads.values(), self.p)
-            if self.scope == "global":
-                ctx.note(coefficient=limit / length * 2.0 ** -512, cosine=1.0)
-            return {name: None if g is None else g / length * limit for name, g in grads.items()}
-        return {name: self.clip(g, length, limit) for name, g in grads.items()}
-
-    def coefficient(self, length, limit):
-        """Return the factor for a gradient of this norm."""
-        if limit == math.inf:
-            return 1.0
-        if self.compat == "torch":
-            length = length + 1e-6
-        return 1.0 if length <= limit else limit / length        # a norm of NaN makes all NaN
-
-    def clip(self, g, length, limit):
-        """Scale one array by limit / length where length is too large."""
-        c = self.coefficient(length, limit)
-        if g is None or c == 1.0:
-            return g
-        with np.errstate(invalid="ignore", under="ignore"):
-            if c < 1e-290 and length < math.inf:            # c itself underflows where g * c need not
-                return (g / np.float64(length) * limit).astype(g.dtype)
-            if c < 1e-30 or g.dtype == np.float16:        # c is too small a number for the dtype of g
-                return (g * np.float64(c)).astype(g.dtype)
-            return g * c
+        if self.scope == "unit":
+            return clip_units(grads, lambda name: limit, ctx, self.p, self.compat)
+        out = {}
+        for name, g in grads.items():
+            out.update(shorten({name: g}, norm([g], self.p), limit, self.p, self.compat)[0])
+        return out
 
     def __repr__(self):
         extra = "" if self.p == 2 else f", p={self.p:g}"
         extra += "" if self.scope == "global" else f", scope={self.scope!r}"
         extra += "" if self.compat is None else f", compat={self.compat!r}"
         return f"ClipNorm({shown(self.max_norm)}{extra})"
+
+
+def clip_together(grads, length, limit, ctx, p=2, compat=None):
+    """Scale all arrays by one factor where their norm, ``length``, exceeds ``limit``, and put that on record."""
+    out, factor, reached = shorten(grads, length, limit, p, compat)
+    ctx.note(p=p, norm_in=length, threshold=limit, coefficient=factor, norm_out=reached)
+    if factor > 0:
+        ctx.note(cosine=1.0)                    # one factor for all turns nothing
+    return out
+
+
+def clip_units(grads, limit, ctx, p=2, compat=None):
+    """Scale each output unit by itself where its norm exceeds ``limit(name)``, and put on record how many were."""
+    out, units, clipped = {}, 0, 0
+    for name, g in grads.items():
+        if g is not None:
+            g, over = shorten_units(g, unit_norms(g, p), limit(name), p, compat)
+            units, clipped = units + over.size, clipped + int(np.count_nonzero(over))
+        out[name] = g
+    ctx.note(units=units, units_clipped=clipped)
+    return out
 
 
 class ClipValue:

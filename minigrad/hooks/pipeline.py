@@ -30,6 +30,10 @@ MISPLACED = {
                              "together; put it into the optimizer's own hooks=[...]",
     ("group", "unscale"): "in a parameter group: the loss was scaled as a whole; put it first in the optimizer's own "
                           "hooks=[...]",
+    ("inside", "accumulate"): "has no place inside the backward pass: there is one cotangent at a time, and no window "
+                              "of micro-batches; put it into hooks=[...] of the optimizer",
+    ("inside", "unscale"): "has no place inside the backward pass: what is scaled is the loss, and the gradients are "
+                           "divided when the pass is over; put it into hooks=[...] of the optimizer",
     ("update", "accumulate"): "among the update_hooks: an update is not held, the gradients are; put it into "
                               "hooks=[...]",
     ("update", "unscale"): "among the update_hooks: an update is not scaled, the gradient is; put it first in "
@@ -57,7 +61,7 @@ class Pipeline:
 
     Args:
         hooks: callables ``hook(grads, ctx)``; one that says ``role = "..."`` takes part in the check of orders.
-        place: "gradient", "group" (the gradients of one parameter group) or "update".
+        place: "gradient", "group" (the gradients of one parameter group), "update", or "inside" (the backward pass).
 
     Raises:
         TypeError: if a hook cannot be called.
@@ -230,8 +234,10 @@ def checked(outcome, grads, stage):
                                  f"{before.shape}")
             # A wider dtype is welcome (an unscaled float16 gradient would vanish again in float16), a narrower is not.
             g = np.asarray(g)
-            wide = g.dtype if g.dtype.kind == "f" else before.dtype
-            g = g.astype(np.promote_types(wide, before.dtype), copy=False).view()
+            if g.dtype != before.dtype:
+                wide = g.dtype if g.dtype.kind == "f" else before.dtype
+                g = g.astype(np.promote_types(wide, before.dtype), copy=False)
+            g = g.view()                    # the hook may keep its own, and write into that
             g.flags.writeable = False
         out[key] = g
     return out
@@ -244,14 +250,16 @@ def measure(stage, grads, outcome, ctx):
         stage.coefficient = stage.cosine = 1.0
         return
     after = list(outcome.values())
-    ctx.norm = norm(after)
-    stage.norm_out = ctx.norm if stage.p == 2 else norm(after, stage.p)
+    if stage.norm_out is None:
+        stage.norm_out = norm(after, stage.p)
+    ctx.norm = stage.norm_out if stage.p == 2 else norm(after)
     if stage.status == "window":         # what came in is one micro-batch, what goes out the whole window
         return
     if stage.coefficient is None and stage.norm_in:
         stage.coefficient = stage.norm_out / stage.norm_in if stage.norm_in < math.inf else math.nan
     if stage.cosine is None:
-        stage.cosine = cosine(list(grads.values()), after)
+        lengths = (stage.norm_in, stage.norm_out) if stage.p == 2 else (None, None)
+        stage.cosine = cosine(list(grads.values()), after, *lengths)
 
 
 def count(stage, grads, counted=None):

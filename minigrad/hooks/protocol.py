@@ -144,7 +144,7 @@ class Stateful:
 def copied(value):
     """Return a copy of what a hook remembers: of containers and arrays, all the way down."""
     if isinstance(value, np.ndarray):
-        return value.copy()
+        return value.copy(order="K")            # as it lies in memory, for sums depend on that in the last bit
     if isinstance(value, (int, float, str, bool, type(None), np.dtype)):
         return value
     if type(value) is dict:

@@ -7,10 +7,11 @@ from minigrad.nn.functional.common import check_share, whole_number
 from minigrad.nn.functional.recurrent import NONLINEARITIES, gru_step, lstm_step, rnn_step
 from minigrad.nn.parameter import blank
 from minigrad.nn.recurrence import Recurrence, check_input, check_state
+from minigrad.nn.step_hooks import StepHooked
 from minigrad.seeding import generator
 
 
-class Recurrent(Recurrence):
+class Recurrent(StepHooked, Recurrence):
     """What the recurrent layers share: parameters, the walk through layers and time, and all checks.
 
     A kind of layer says how many gates it has, how many states, and how one step goes.
@@ -39,6 +40,7 @@ class Recurrent(Recurrence):
                                       f"{proj_size}) behind the layer")
         self.bias, self.batch_first, self.dropout = bool(bias), bool(batch_first), float(dropout)
         self.rng = rng if rng is None else generator(rng)               # for the dropout, too
+        self._step_hooks, self._step_observers = {}, {}
         rows = self.gates * self.hidden_size
         for layer in range(self.num_layers):
             shapes = {"weight_ih": (rows, self.hidden_size if layer else self.input_size),
@@ -54,27 +56,25 @@ class Recurrent(Recurrence):
     def forward(self, x, state=None):
         """Return (output, state after the last step); see the class for shapes."""
         x = self._checked_input(x)
-        single = x.ndim == 2
-        x = x.reshape((x.shape[0], 1, x.shape[1])) if single else x.swapaxes(0, 1) if self.batch_first else x
-        state = self._checked_state(state, x, single)
+        turned = self.batch_first and x.ndim == 3
+        x = x.swapaxes(0, 1) if turned else x
+        state = self._checked_state(state, x)
         ends = []
         for layer in range(self.num_layers):
             weight_ih, weight_hh, bias_ih, bias_hh = self._weights(layer)
             projected = F.linear(x, weight_ih, bias_ih)
-            current, outputs = tuple(s[layer] for s in state), []
-            for step in projected:
+            current, outputs, watchers = tuple(s[layer] for s in state), [], self._step_watchers(layer)
+            for t, step in enumerate(projected):
                 current = self._step(step, current, weight_hh, bias_hh)
+                if watchers:
+                    self._watch_step(watchers, layer, t, current)
                 outputs.append(current[0])
             x = np.stack(outputs)
             ends.append(current)
             if self.dropout and self.training and layer < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, rng=self.rng)
         last = [np.stack(states) for states in zip(*ends)]
-        if single:
-            x, last = x.reshape(x.shape[::2]), [s.reshape(s.shape[::2]) for s in last]
-        elif self.batch_first:
-            x = x.swapaxes(0, 1)
-        return x, last[0] if len(last) == 1 else tuple(last)
+        return x.swapaxes(0, 1) if turned else x, last[0] if len(last) == 1 else tuple(last)
 
     def _step(self, projected, state, weight_hh, bias_hh):
         """Return the next state, a tuple."""
@@ -98,10 +98,10 @@ class Recurrent(Recurrence):
             raise ValueError(f"{name}: x of shape {x.shape} holds no sequence; time and batch must be at least 1")
         return x
 
-    def _checked_state(self, state, x, single):
-        """Return the initial states, each (layers, batch, hidden); zeros by default."""
+    def _checked_state(self, state, x):
+        """Return the initial states, each (layers, batch, hidden), or (layers, hidden); zeros by default."""
         name = type(self).__name__
-        shape = (self.num_layers, x.shape[1], self.hidden_size)
+        shape = (self.num_layers, *x.shape[1:-1], self.hidden_size)
         if state is None:
             return (np.zeros(shape, self.weight_hh_l0.dtype),) * len(self.states)
         if len(self.states) == 1:
@@ -109,10 +109,8 @@ class Recurrent(Recurrence):
         elif not isinstance(state, (tuple, list)) or len(state) != len(self.states):
             raise TypeError(f"{name}: the initial state is a pair (h0, c0), not a {type(state).__name__}"
                             f"{f' of {len(state)}' if isinstance(state, (tuple, list)) else ''}")
-        wanted = shape[::2] if single else shape
-        axes = "(layers, hidden)" if single else "(layers, batch, hidden)"
-        state = [check_state(name, f"{which}0", s, wanted, axes) for which, s in zip(self.states, state)]
-        return tuple(s.reshape(shape) if single else s for s in state)
+        axes = "(layers, hidden)" if x.ndim == 2 else "(layers, batch, hidden)"
+        return tuple(check_state(name, f"{which}0", s, shape, axes) for which, s in zip(self.states, state))
 
     def extra_repr(self):
         parts = [f"{self.input_size}, {self.hidden_size}"]
@@ -133,6 +131,8 @@ class RNN(Recurrent):
     Called as ``output, h_n = rnn(x, h0)``: x (T, N, I), or (N, T, I) with ``batch_first``, or (T, I) without a batch;
     h0 (layers, N, H) (or (layers, H)), zeros by default; output like x, with H for I: the states of the last layer at
     all times; h_n like h0: the states of all layers at the last time.
+
+    Inside the backward pass, ``rnn.register_step_hook(fn)`` reads and replaces dL/dh_t, step by step.
 
     Args:
         input_size, hidden_size, num_layers: I, H and the number of layers.

@@ -217,6 +217,7 @@ def runs_of(optimizer, number, names):
     """Return the parameters of a group as they are updated: joined, where ``propose`` is elementwise."""
     held, runs = optimizer._runs.get(number, (None, None))
     if held != names:
+        optimizer._lay_down()
         arrays = {name: optimizer.params[name]._array for name in names}
         runs = joined(names, arrays) if elementwise(type(optimizer)) else [[name] for name in names]
         optimizer._runs[number] = list(names), runs

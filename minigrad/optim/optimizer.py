@@ -12,7 +12,7 @@ from minigrad.norms import norm
 from minigrad.optim import resume
 from minigrad.optim.groups import OWN, as_groups, checked, flag, from_zero, label, named, plan_of, refuse_extras
 from minigrad.optim.owners import take
-from minigrad.optim.updates import update
+from minigrad.optim.updates import Joined, update
 from minigrad.recording import enable_grad
 from minigrad.tensor import Tensor
 
@@ -38,7 +38,6 @@ class Optimizer:
             and hooks may be assigned between steps, ``for g in opt.param_groups: g["lr"] = 0.1``; they are checked
             when they are used, before anything changes.
         params: all parameters, name -> tensor.
-        state: what the optimizer remembers of each parameter, name -> dict.
         updates, micro_steps, held, skipped: updates made, calls of ``step``, and those of them that held or skipped.
 
     Raises:
@@ -76,12 +75,13 @@ class Optimizer:
         if trace is not None and not hasattr(trace, "record_report"):
             raise TypeError(f"trace is a NormTrace(), not {trace!r}; save it later with trace.save(path)")
         self.trace = trace
-        self.state = {}
+        self._state = {}
         self.updates = self.micro_steps = self.held = self.skipped = 0
         self._warned = self._missed = False
         take(self, self._all_hooks())
 
     def __getstate__(self):
+        self._lay_down()
         # What is laid end to end is no part of a copy, and schedules enter themselves.
         return {**self.__dict__, "_runs": {}, "_schedules": []}
 
@@ -113,7 +113,7 @@ class Optimizer:
         own = {key: group[key] for key in ("initial_lr", "name") if key in group}
         if "hooks" in group:
             own["hooks"] = self._group_hooks(group["hooks"])
-            if hasattr(self, "state"):              # else all are taken when the optimizer is complete
+            if hasattr(self, "_state"):              # else all are taken when the optimizer is complete
                 take(self, [*self._all_hooks(), *own["hooks"]])
         self.param_groups.append({"params": list(new.values()), "param_names": list(new), **options, **own})
         self.params.update(new)
@@ -255,11 +255,11 @@ class Optimizer:
         if start:
             stages[0].hook = "flush"
         try:
-            if not start:
-                self._warn_once(grads, ctx.norm, ("raise", "skip", "zero", "propagate"))
-            outcome = self._nothing_came(grads)
+            outcome, length = self._nothing_came(grads), ctx.norm
             if outcome is None:
                 outcome, _ = self._hooks.run(grads, ctx, **measured, start=start, stages=stages)
+            if not start and not (isinstance(outcome, Verdict) and outcome.status == "skip"):
+                self._warn_once(grads, length, ("raise", "skip", "zero", "propagate"))
             if not isinstance(outcome, Verdict):
                 outcome = run_groups(plan, outcome, ctx, **measured, first=len(self._hooks) + 1, stages=stages)
             if not isinstance(outcome, Verdict):
@@ -284,6 +284,24 @@ class Optimizer:
         return StepReport(status, reason, self.updates, self.micro_steps, ctx.weight, ctx.lr, loss, stages)
 
     # ------------------------------------------------------------------------------------- state
+
+    @property
+    def state(self):
+        """What the optimizer remembers of each parameter: name -> dict, of those that have been updated."""
+        self._lay_down()
+        return self._state
+
+    @state.setter
+    def state(self, state):
+        self._lay_down()
+        self._state = state
+
+    def _lay_down(self):
+        """Put the states that are kept joined where each parameter has its own."""
+        for _, runs in self._runs.values():
+            for run in runs:
+                if isinstance(run, Joined):
+                    run.lay_down(self._state)
 
     def state_dict(self):
         """Return all that a later step depends on: moments, hooks' buffers and histories, counters, schedules.
@@ -310,7 +328,9 @@ class Optimizer:
     def load_state_dict(self, state):
         """Take up what :meth:`state_dict` returned: what follows is what would have followed then, to the bit.
 
-        The parameters themselves are the network's to load.  Hyperparameters become those that were saved.
+        The parameters themselves are the network's to load.  Hyperparameters become those that were saved; moments keep
+        the dtype that was saved.  Where the state has schedules and the optimizer has none yet, they are left out, with
+        a RuntimeWarning: make them before, or load their own states.
 
         Raises:
             ValueError: if it is of another optimizer, of other parameters, groups, shapes, hooks or schedules, or of

@@ -42,10 +42,10 @@ def update(optimizer, grads, plan, ctx, stages, measured):
         if isinstance(found, Verdict):
             return found
     moved = [pair for proposed in found for pair in proposed.parts()]
-    states = [pair for proposed in found for pair in proposed.states()]
     for name, array in moved:
         optimizer.params[name]._rebind(array)
-    optimizer.state.update((name, state) for name, state in states if state is not None)
+    for proposed in found:
+        proposed.keep(optimizer._state)
     return None
 
 
@@ -72,6 +72,7 @@ def watch(optimizer, found, updates, ctx, stages, measured, first):
             left = list(zip(optimizer.update_hooks, held))[:stages[-1].index - first]
             Pipeline.undo([(hook, state) for hook, state in left if state is not None])
             return outcome
+        optimizer._lay_down()
         found = [single for proposed in found for single in proposed.singly(ctx.params, outcome)]
         first += len(optimizer.update_hooks)
     before = {i: proposed.update for i, proposed in enumerate(found)}
@@ -113,7 +114,7 @@ class Proposal:
         if self.fresh and update.base is None and update.dtype == self.p.dtype and update.flags.writeable:
             update += self.p
         else:
-            self.update = (self.p + update).astype(self.p.dtype, copy=False)
+            self.update = np.add(self.p, update, order="C").astype(self.p.dtype, copy=False)
 
     def parts(self):
         """Return (name, update) pairs."""
@@ -121,16 +122,21 @@ class Proposal:
             return [(self.names[0], self.update)]
         return list(zip(self.names, self.joined.parameters.split(self.update)))
 
-    def states(self):
-        """Return (name, state) pairs; a state is a dict or None."""
-        if self.joined is None or self.state is None:
-            return [(name, self.state) for name in self.names]
-        return list(zip(self.names, self.joined.split(self.state)))
+    def keep(self, states):
+        """Put the new state where it is kept: in ``states``, by name, or where it is kept joined."""
+        if self.state is not None and self.joined is not None:
+            self.joined.state = self.state
+        elif self.state is not None:
+            states[self.names[0]] = self.state
 
     def singly(self, params, updates):
         """Return a Proposal for each parameter whose update is not None, with updates by name in place of its own."""
-        return [Proposal([name], params[name], updates[name], state, self.options) for name, state in self.states()
-                if updates[name] is not None]
+        if self.joined is None or self.state is None:
+            states = [self.state] * len(self.names)
+        else:
+            states = self.joined.split(self.state)
+        return [Proposal([name], params[name], updates[name], state, self.options)
+                for name, state in zip(self.names, states) if updates[name] is not None]
 
 
 class Vector:
@@ -154,12 +160,15 @@ class Vector:
 
 
 class Joined:
-    """Parameters of one group and dtype that are updated together, as long as their gradients and states allow it."""
+    """Parameters of one group and dtype that are updated together, as long as their gradients and states allow it.
+
+    ``state`` is theirs as one, until somebody asks for the state of one of them; None then, and before the first step.
+    """
 
     def __init__(self, names, params):
         self.names, self.dtype = names, params[names[0]].dtype
         self.shapes = [params[name].shape for name in names]
-        self.vectors = {}
+        self.vectors, self.state = {}, None
         self.parameters = Vector(self.shapes)
 
     def propose(self, optimizer, params, grads, options):
@@ -167,9 +176,8 @@ class Joined:
         gradients = [grads[name] for name in self.names]
         if any(g is None for g in gradients) or len({g.dtype for g in gradients}) > 1:
             return None
-        states = [optimizer.state.get(name) for name in self.names]
         arrays = [params[name] for name in self.names]
-        state = self.join(states)
+        state = self.join(list(map(optimizer._state.get, self.names))) if self.state is None else self.state
         if state is MIXED or any(a.dtype != self.dtype for a in arrays):
             return None
         p, g = self.parameters.join(arrays), np.concatenate([g.reshape(-1) for g in gradients])
@@ -199,6 +207,12 @@ class Joined:
         columns = [self.vector(key).split(value) if isinstance(value, np.ndarray) else [value] * len(self.names)
                    for key, value in state.items()]
         return [dict(zip(state, values)) for values in zip(*columns)]
+
+    def lay_down(self, states):
+        """Put the parameters' own states into a dict, by name."""
+        if self.state is not None:
+            states.update(zip(self.names, self.split(self.state)))
+            self.state = None
 
     def vector(self, key):
         """Return what joins and splits the states of this name."""
@@ -245,8 +259,8 @@ def proposal(optimizer, names, p, g, state, options, together=None):
         raise ValueError(f"{who(optimizer, names)}returned a {type(update).__name__} of shape {update.shape} and dtype "
                          f"{update.dtype}; the update is an array of the parameter's shape, {p.shape}, and of kind "
                          f"{p.dtype}")
-    known = (p, g, *(state or {}).values(), *(proposed[1] or {}).values())
-    fresh = not any(update is array for array in known)         # an update may be the velocity that is kept
+    known = (p, g, *(state or {}).values(), *(proposed[1] or {}).values())       # it may be the velocity that is kept
+    fresh = not any(update is array or getattr(array, "base", None) is update for array in known)
     return Proposal(names, p, *proposed, options, together, fresh)
 
 
@@ -262,7 +276,9 @@ def proposals(optimizer, plan, params, grads):
             if found is not None:
                 yield found
                 continue
+            if isinstance(run, Joined):
+                run.lay_down(optimizer._state)
             for name in run if isinstance(run, list) else run.names:
                 if grads[name] is not None:
-                    yield proposal(optimizer, [name], params[name], grads[name], optimizer.state.get(name),
+                    yield proposal(optimizer, [name], params[name], grads[name], optimizer._state.get(name),
                                    group.options)

@@ -196,7 +196,12 @@ def torch_numbers(program, arrays, us, orders=(0, 1, 2)):
     slope = sum((g * torch.as_tensor(u)).sum() for g, u in zip(gs, us, strict=True))
     hs = torch.autograd.grad(slope, xs, allow_unused=True, materialize_grads=True) if slope.requires_grad else [
         torch.zeros_like(x) for x in xs]
-    return tuple([a.numpy(force=True) for a in found] for found in (values.values(), gs, hs))
+    return tuple([plain(a) for a in found] for found in (values.values(), gs, hs))
+
+
+def plain(a):
+    """Return a tensor of PyTorch as an array; of its zeros without memory a part cannot be one, and crashes."""
+    return torch.empty(a.shape, dtype=a.dtype).copy_(a.detach()).numpy()
 
 
 def check_torch(program, second=True):
