@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import mlp, rnn
+from benchmarks import mlp, rnn, update
 from benchmarks.timing import agree, alternate, ratios
 
-WORKS = (mlp, rnn)
+WORKS = (mlp, rnn, *update.WORKS)
 
 
 def main():
@@ -24,7 +24,7 @@ def main():
     print(f"{'work':<54} {'contender':<14} {'median ms':>9} {'/ by hand':>9} {'/ PyTorch':>9}")
     for work in WORKS:
         found = work.contenders(torch)
-        agree(found)
+        agree(found, getattr(work, "RTOL", 1e-9))
         seconds = alternate(found, args.repeats)
         for name in found:
             record = {"work": work.TITLE, "contender": name, "median_ms": 1e3 * statistics.median(seconds[name]),

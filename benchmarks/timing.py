@@ -35,7 +35,7 @@ def ratios(seconds, name, base):
 
 
 def agree(contenders, rtol=1e-9):
-    """Check that all contenders return the same gradients: a fast wrong answer is no benchmark.
+    """Check that all contenders return the same arrays: a fast wrong answer is no benchmark.
 
     Raises:
         AssertionError: naming the contender that differs from the first.
@@ -46,4 +46,4 @@ def agree(contenders, rtol=1e-9):
         for a, b in zip(expected, contenders[name](), strict=True):
             a, b = np.asarray(a), np.asarray(b)
             if a.shape != b.shape or np.abs(a - b).max() > rtol * np.abs(a).max():
-                raise AssertionError(f"the gradients of {name} differ from those of {names[0]}")
+                raise AssertionError(f"the results of {name} differ from those of {names[0]}")
