@@ -3,11 +3,11 @@
 import copy
 import gc
 import pickle
-import weakref
 
 import numpy as np
 import pytest
 from bptt import bptt
+from stepping import KINDS, D, H, N, T, each, gradients, loss_of, make, seeds_of, watch
 from twins import dtypes, needs_torch, torch, waves
 
 import minigrad as mg
@@ -15,45 +15,11 @@ from minigrad import hooks, nn
 from minigrad.engine import Node
 from minigrad.nn import functional as F
 
-T, N, D, H = 5, 2, 3, 4
-KINDS = {"tanh": ("RNN", {"nonlinearity": "tanh"}), "relu": ("RNN", {"nonlinearity": "relu"}), "LSTM": ("LSTM", {}),
-         "GRU": ("GRU", {})}
-EVERY = [(name, layers) for name in KINDS for layers in (1, 2)]
-each = pytest.mark.parametrize(("name", "layers"), EVERY)
-
-
-def make(name, layers=1, **settings):
-    kind, own = KINDS[name]
-    return getattr(nn, kind)(D, H, layers, rng=np.random.default_rng(7), **own, **settings)
-
-
-def seeds_of(name, layers):
-    return [waves(T, N, H, k=1.0), waves(layers, N, H, k=2.0), *([waves(layers, N, H, k=3.0)] * (name == "LSTM"))]
-
-
-def loss_of(result, seeds):
-    out, last = result
-    return sum((y * s).sum() for y, s in zip((out, *(last if isinstance(last, tuple) else (last,))), seeds))
-
-
-def watch(net, log, layers=None, do=lambda g, *which: None):
-    """Have every cotangent of every layer and state put into ``log``, and then done to what ``do`` says."""
-    for layer in range(net.num_layers):
-        for state in net.states:
-            def hook(g, t, which=(state, layer)):
-                log[(*which, t)] = np.array(g.data)
-                return do(g, *which, t)
-            net.register_step_hook(hook, layer, state)
-
 
 def compare(got, expected, rtol=1e-12):
     assert got.keys() == expected.keys()
     for key, value in expected.items():
         np.testing.assert_allclose(getattr(got[key], "data", got[key]), value, rtol=rtol, atol=rtol, err_msg=str(key))
-
-
-def gradients(net):
-    return {key: p.grad for key, p in net.named_parameters()}
 
 
 # ------------------------------------------------------------------------------------------------------ reading
@@ -300,90 +266,6 @@ def test_nothing_outlives_a_step():
     finally:
         gc.enable()
     assert counts == [counts[0]] * 4
-
-
-# ---------------------------------------------------------------------------------- observers, for use inside minigrad
-
-def observed(net):
-    """Have a net observed; return what is seen, as a list for each layer of each pass, and the handle."""
-    passes = []
-
-    def begin(layer):
-        seen = []
-        passes.append((layer, seen))
-        return lambda g, t, h: seen.append((t, g.data.copy(), h))
-
-    return passes, net._observe_steps(begin)
-
-
-@each
-def test_an_observer_sees_states_and_what_step_hooks_leave(name, layers):
-    """Hooks registered before and after it act first, also where they are not of its state or layer."""
-    net, x, log, seeds = make(name, layers), waves(T, N, D), {}, seeds_of(name, layers)
-    net.register_step_hook(lambda g, t: g * 2)
-    passes, _ = observed(net)
-    net.register_step_hook(lambda g, t: g.clamp(-0.5, 0.5), layer=-1)
-    watch(net, log)
-    out, last = net(x)
-    loss_of((out, last), seeds).backward()
-    plain = gradients(net)
-    assert [layer for layer, _ in passes] == list(range(layers))
-    for layer, seen in passes:
-        assert [t for t, _, _ in seen] == list(reversed(range(T)))
-        for t, g, h in seen:
-            np.testing.assert_array_equal(g, log["h", layer, t])
-            assert type(h) is np.ndarray
-            if layer == layers - 1:
-                np.testing.assert_array_equal(h, out.data[t])
-        np.testing.assert_array_equal(seen[0][2], (last[0] if name == "LSTM" else last).data[layer])
-    other = make(name, layers)
-    other.register_step_hook(lambda g, t: g * 2)
-    other.register_step_hook(lambda g, t: g.clamp(-0.5, 0.5), layer=-1)
-    loss_of(other(x), seeds).backward()
-    assert all((g.data == plain[key].data).all() for key, g in gradients(other).items())        # it only looks
-
-
-def test_an_observer_begins_with_every_pass_on_the_tape_and_ends_when_removed():
-    net, x = nn.GRU(D, H), waves(T, N, D)
-    passes, handle = observed(net)
-    with mg.no_grad():
-        net(x)
-    assert passes == []
-    first, second = net(x)[0].sum(), net(x[:2])[0].sum()
-    second.backward(retain_graph=True)
-    assert [len(seen) for _, seen in passes] == [0, 2]
-    first.backward()
-    assert [len(seen) for _, seen in passes] == [T, 2]
-    handle.remove()
-    second.backward()
-    net(x)[0].sum().backward()
-    assert [len(seen) for _, seen in passes] == [T, 2]
-
-
-@pytest.mark.parametrize("backward", [True, False])
-def test_what_observes_a_pass_goes_with_its_loss(backward):
-    net, held = nn.LSTM(D, H, 2), []
-
-    def begin(layer):
-        def arrived(g, t, h):
-            states[t] = h
-
-        states = {}
-        held.append(weakref.ref(arrived))
-        return arrived
-
-    net._observe_steps(begin)
-    gc.collect()
-    gc.disable()
-    try:
-        loss = net(waves(T, N, D))[0].sum()
-        if backward:
-            loss.backward(retain_graph=True)
-        assert [ref() is None for ref in held] == [False] * 2
-        del loss
-        assert [ref() is None for ref in held] == [True] * 2
-    finally:
-        gc.enable()
 
 
 # --------------------------------------------------------------------------------------- copies, states, what is wrong
