@@ -22,7 +22,7 @@ from minigrad.gradcheck import gradcheck
 from minigrad.gradient import grad
 from minigrad.missing import explain
 from minigrad.recording import enable_grad, inference_mode, is_grad_enabled, no_grad
-from minigrad.seeding import manual_seed
+from minigrad.seeding import get_rng_state, manual_seed, set_rng_state
 from minigrad.tensor import Tensor
 from minigrad.trace import NormTrace
 
@@ -32,9 +32,9 @@ globals().update(FUNCTIONS | CONSTRUCTORS | {name: np.dtype(kind) for name, kind
 
 __all__ = [
     "DataLoader", "NormTrace", "Tensor", "TensorDataset", "autograd", "defconstant", "defvjp", "enable_grad",
-    "grad", "gradcheck", "hooks",
+    "get_rng_state", "grad", "gradcheck", "hooks",
     "inference_mode", "inf", "is_grad_enabled", "linalg", "load", "manual_seed", "methods", "nan", "nn", "no_grad",
-    "optim", "penalty", "pi", "primitive", "respell", "rules", "save", "utils",
+    "optim", "penalty", "pi", "primitive", "respell", "rules", "save", "set_rng_state", "utils",
     # `from minigrad import *` leaves Python's own sum, max, abs ... alone
     *(name for name in (*FUNCTIONS, *CONSTRUCTORS, *DTYPES) if not hasattr(builtins, name)),
 ]

@@ -161,6 +161,9 @@ def register_hook(self, fn):
         raise RuntimeError("register_hook: this tensor does not require a gradient, so none will arrive")
     if not callable(fn):
         raise TypeError(f"register_hook takes a function of the gradient, not {fn!r}")
+    if isinstance(getattr(fn, "role", None), str):
+        raise TypeError(f"register_hook takes a function of the gradient, and {fn!r} is a hook of an optimizer; give "
+                        f"hooks.inside({fn!r})")
     if self._hooks is None:
         self._hooks = {}
     return Handle(self._hooks, fn)

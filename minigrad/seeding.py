@@ -23,6 +23,35 @@ def manual_seed(seed):
     _default = np.random.default_rng(seed)
 
 
+def get_rng_state():
+    """Return the state of the default generator, a dict that :func:`minigrad.save` saves, for :func:`set_rng_state`.
+
+    It belongs into a checkpoint where dropout or shuffling draw from the default generator; of a generator that you
+    pass along yourself, ``rng.bit_generator.state`` does.
+
+    Example:
+        >>> import minigrad as mg
+        >>> state = mg.get_rng_state(); a = mg.randn(2)
+        >>> mg.set_rng_state(state); b = mg.randn(2)
+        >>> bool((a == b).all())
+        True
+    """
+    return generator().bit_generator.state
+
+
+def set_rng_state(state):
+    """Put the default generator where it was when :func:`get_rng_state` returned ``state``.
+
+    Raises:
+        ValueError: if it is no such state; nothing has changed then.
+    """
+    try:
+        generator().bit_generator.state = state
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"set_rng_state takes what mg.get_rng_state() returned, not {type(state).__name__} "
+                         f"{state!r}"[:200]) from error
+
+
 def generator(rng=None):
     """Return ``rng`` itself, or the default generator if it is None.
 

@@ -10,8 +10,10 @@ import os
 import random
 import select
 import signal
+import statistics
 import struct
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -30,13 +32,17 @@ class Training:
     def __init__(self):
         self.params = {"w": mg.tensor(np.ones((40, 30)), requires_grad=True),
                        "b": mg.tensor(np.ones(30), requires_grad=True)}
-        self.opt = optim.Adam(self.params, lr=0.01, hooks=[hooks.Accumulate(2), hooks.AutoClip(50)])
+        self.scaler = hooks.LossScaler(1024.0, interval=3)
+        self.opt = optim.Adam(self.params, lr=0.01, hooks=[hooks.Unscale(self.scaler), hooks.NonFinite("skip"),
+                                                           hooks.Accumulate(2), hooks.AutoClip(50)])
         self.version = 0
 
     def advance(self):
         self.version += 1
         for p in self.params.values():
-            p.grad = np.sin(self.version * np.arange(1.0, p.data.size + 1)).reshape(p.shape)
+            p.grad = self.scaler.scale(np.sin(self.version * np.arange(1.0, p.data.size + 1)).reshape(p.shape))
+        if self.version % 7 == 4:               # a micro-batch of NaN: it is skipped, and the scale goes down
+            self.params["b"].grad = np.full(30, np.nan)
         self.opt.step()
 
     def checkpoint(self, who=""):
@@ -121,26 +127,36 @@ def save_for_ever(path, who, report):
 
 
 def at_random(folder, rng, count):
-    """Kill one child after another at random moments; the next goes on from what it has left."""
+    """Kill one child after another at random moments; the next goes on from what it has left.
+
+    A moment is up to one cycle (a micro-step and its save, as long as they have taken so far) after a report, so that
+    no part of the cycle is spared; where the machine is slow, so are the cycles by which the moments are chosen.
+    """
     (folder / "runs").mkdir()
     real, link = folder / "runs" / "real.pt", folder / "last.pt"
     link.symlink_to(real)
-    reference, seen = Training(), []
+    reference, seen, cycles, scales = Training(), [], [], set()
+    began = time.monotonic()
     mg.save(reference.checkpoint(), real)
+    cycles.append(time.monotonic() - began)
     for number in range(count):
         path, start = (real, link)[number % 2], reference.version
         child = Child(lambda report, path=path: save_for_ever(path, "", report))
-        for _ in range(rng.randrange(3)):
+        times = []
+        for _ in range(rng.randrange(4)):
             child.wait(10.0)
-        child.wait(rng.uniform(0.0, LONGEST))
+            times.append(time.monotonic())
+        cycles += np.diff(times).tolist()
+        time.sleep(rng.uniform(0.0, statistics.median(cycles)))
         last, killed = child.end()
         loaded = mg.load(path)
         while reference.version < loaded["version"]:
             reference.advance()
+            scales.add(reference.scaler.value)
         seen.append({"start": start, "last": last, "killed": killed, "version": loaded["version"],
                      "whole": whole(loaded), "as uninterrupted": same(loaded, reference.checkpoint())})
-    return {"seen": seen, "link": link.is_symlink(), "beside": sorted(os.listdir(folder)),
-            "files": sorted(os.listdir(folder / "runs"))}
+    return {"seen": seen, "skipped": reference.opt.skipped, "scales": sorted(scales), "link": link.is_symlink(),
+            "beside": sorted(os.listdir(folder)), "files": sorted(os.listdir(folder / "runs"))}
 
 
 def at_points(folder, rng, count):

@@ -1,10 +1,15 @@
 """What the tests of optimizers and hooks share: optimizers to run, parameters, and a training loop."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad import optim
+
+near = partial(pytest.approx, abs=0)
+"""Near by digits alone: without ``abs``, whatever is below 1e-12 would be near 0."""
 
 GRADIENTS = ([3.0, 4.0], [30.0, -40.0], [0.3, 0.4])
 OPTIMIZERS = {

@@ -145,7 +145,7 @@ class Net(nn.Module):
 
 
 class Training(Run):
-    """The run of the issue: Adam, Accumulate(4), dynamic scaling, AutoClip, two schedules, a micro-batch of NaN."""
+    """All at once: Adam, Accumulate(4), dynamic scaling, AutoClip, two schedules, a micro-batch of NaN."""
 
     def __init__(self, seed):
         self.net = Net(np.random.default_rng(seed))
@@ -226,7 +226,7 @@ def scaled(seed):
 
 
 CASES = {
-    "the issue's": Training,
+    "all at once": Training,
     "noise": lambda seed: Run(OPTIMIZERS["Adam"], seed, **noisy(seed)),
     "loss scale": lambda seed: Run(OPTIMIZERS["SGD"], seed, **scaled(seed)),
     "lr is a function": lambda seed: Run(optim.Adam, seed, lr=lambda t: 0.1 / (1 + t)),

@@ -142,6 +142,15 @@ def test_a_large_weight_does_not_overflow_float16():
     assert apply_hooks([hook], {"w": np.array([20000], np.float16)}, weight=512)["w"] == [40000]
 
 
+def test_weights_that_add_up_to_inf_are_refused_and_leave_the_window_as_it_was():
+    w, opt = sgd([0.0], Accumulate(3))
+    train(w, [[1e-9]], opt, weights=[1e308])
+    with pytest.raises(ValueError, match=r"Accumulate at update 0: weight = 1e\+308 .* no finite number"):
+        train(w, [[1e-9]], opt, weights=[1e308])
+    hook, = opt.hooks
+    assert (hook.count, hook.weights, hook.sums["param0"].tolist()) == (1, 1e308, [1e-9 * 1e308])
+
+
 def test_what_is_held_is_a_copy():
     hook, g = Accumulate(2), np.array([1.0, 2.0])
     apply_hooks([hook], {"w": g})
@@ -245,7 +254,7 @@ def test_the_window_may_be_a_function_of_the_updates_made():
     reports = train(w, [[float(g)] for g in range(1, 7)], opt)
     assert statuses(reports) == ["step", "hold", "step", "hold", "hold", "step"]
     assert w.item() == -(1.0 + 2.5 + 5.0)
-    with pytest.raises(ValueError, match="every = 0"):
+    with pytest.raises(ValueError, match="Accumulate at update 0: every = 0"):
         apply_hooks([Accumulate(lambda step: 0)], {"w": np.ones(2)})
 
 

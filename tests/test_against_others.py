@@ -153,7 +153,7 @@ def in_float64():
 def by_optax(kind, clip, every):
     """What differs in the formulas, and why the numbers are the same all the same:
 
-    * ``clip_by_global_norm`` is g / norm * c where norm >= c: R1 without any 1e-6, but for one rounding at norm = c;
+    * ``clip_by_global_norm`` is g / norm * c where norm >= c: ours, without any 1e-6, but for one rounding at norm = c;
     * ``sgd(momentum)`` is a trace, t <- g + mu t, which begins at 0: PyTorch's v, which begins at g;
     * ``adam`` has two eps; the one under the root, ``eps_root``, is 0, the one beside it is PyTorch's;
     * ``adamw`` decays by 1e-4 if nothing is said, and adds the decay to Adam's step where PyTorch shrinks the

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.hooks import AGC, Context, OrderError, Pipeline, apply_hooks
+from minigrad.hooks import AGC, Context, LossScaler, OrderError, Pipeline, Unscale, apply_hooks
 from minigrad.norms import norm
 
 QUICK = settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -223,14 +223,10 @@ def test_a_limit_that_underflows_is_refused():
 
 
 def test_it_stands_right_of_unscale():
-    class Unscale:
-        role = "unscale"
-
-        def __call__(self, grads, ctx):
-            return grads
-
+    clip, scaler = AGC(), Unscale(LossScaler())
     with pytest.raises(OrderError, match="AGC stands left of Unscale"):
-        Pipeline([AGC(), Unscale()])
+        Pipeline([clip, scaler])
+    assert list(Pipeline([scaler, clip])) == [scaler, clip]
 
 
 def test_the_representation():

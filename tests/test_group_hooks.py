@@ -164,6 +164,24 @@ def test_hooks_of_groups_can_be_assigned_and_belong_to_one_optimizer():
     assert (count.seen, other.param_groups[0]["hooks"].hooks) == (0, [count])
 
 
+def test_a_hook_with_a_memory_stands_in_one_place():
+    clip = hooks.AutoClip()
+    for build in (lambda: two([clip], [clip]), lambda: two([clip], hooks=[clip]),
+                  lambda: two([clip], update_hooks=[clip]),
+                  lambda: optim.SGD([param([1.0])], lr=1.0, hooks=[clip, ClipNorm(1.0), clip])):
+        with pytest.raises(ValueError, match=r"AutoClip\(.*\) stands in two places.*make a second one"):
+            build()
+    a, _b, opt = two([clip])
+    for name in ("hooks", "update_hooks"):
+        with pytest.raises(ValueError, match="stands in two places"):
+            setattr(opt, name, [clip])
+        assert not len(getattr(opt, name))
+    opt.param_groups[1]["hooks"] = [clip]
+    with pytest.raises(ValueError, match="stands in two places"):
+        opt.step()
+    assert a.tolist() == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_groups_with_a_clip_each_are_optimizers_with_a_clip_each(name):
     """Two groups, each with its own clip, and two optimizers with one clip each: the same path, to the bit."""

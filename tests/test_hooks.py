@@ -8,7 +8,7 @@ from optimizing import GRADIENTS, every_optimizer, frozen, param, train
 
 import minigrad as mg
 from minigrad import optim
-from minigrad.hooks import HOLD, SKIP, Accumulate, ClipNorm, ClipValue, NonFinite, OrderError
+from minigrad.hooks import HOLD, SKIP, Accumulate, ClipNorm, ClipValue, NonFinite, OrderError, Stateful
 
 # ------------------------------------------------------------------------------------- what is not finite
 
@@ -115,10 +115,19 @@ def test_a_value_clip_does_not_hide_inf_where_no_finite_check_was_asked():
         opt.step()
 
 
-@pytest.mark.parametrize("arguments", [{"policy": "ignore"}, {"policy": None}, {"max_consecutive": 0}])
+@pytest.mark.parametrize("arguments", [{"policy": "ignore"}, {"policy": None}, {"max_consecutive": 0},
+    {"max_consecutive": True}, {"max_consecutive": 2.5}, {"max_consecutive": math.nan}, {"max_consecutive": "3"}])
 def test_bad_policies(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         NonFinite(**arguments)
+
+
+@pytest.mark.parametrize(("hook", "text"), [
+    (NonFinite(), "NonFinite('raise')"), (NonFinite("skip", 10), "NonFinite('skip')"),
+    (NonFinite("skip", max_consecutive=3.0), "NonFinite('skip', max_consecutive=3)"),
+    (NonFinite("skip", max_consecutive=math.inf), "NonFinite('skip', max_consecutive=inf)")])
+def test_the_representation_of_a_finite_check(hook, text):
+    assert repr(hook) == text
 
 
 # ----------------------------------------------------------------------------------------- any callable as a hook
@@ -157,6 +166,22 @@ def test_a_hook_is_any_callable_that_answers_in_kind(hook, place):
     assert all(p.dtype == np.float64 for p in params.values())
     assert (report.stages[1].norm_out, report.stages[1].coefficient) == (26.0, 2.0)
     assert report.stages[1].cosine == pytest.approx(1.0, abs=1e-15)
+
+
+@PLACES
+def test_a_narrower_answer_is_widened_for_the_next_hook(place):
+    seen = []
+
+    def narrow(grads, ctx):
+        return {name: None if g is None else g.astype(np.float16) for name, g in grads.items()}
+
+    def look(grads, ctx):
+        seen.extend(g.dtype for g in grads.values() if g is not None)
+        return grads
+
+    _, opt = two(**{place: [narrow, look]})
+    opt.step()
+    assert seen == [np.float64, np.float64]
 
 
 @PLACES
@@ -232,6 +257,48 @@ def test_hold_and_skip_change_nothing_and_say_why(make, verdict, status, reason)
     assert (report.status, report.reason, frozen(opt.state)) == (status, reason, state)
     assert np.shares_memory(w.data, before)
     assert (opt.updates, opt.held + opt.skipped, opt.micro_steps) == (3, 1, 4)
+
+
+# ------------------------------------------------------------------------------------- hooks with a memory
+
+def test_a_hook_with_a_memory_is_shown_by_its_class():
+    class Smooth(Stateful):
+        remembers = {"seen": 0}
+
+        def __call__(self, grads, ctx):
+            return grads
+
+    class Named(Smooth):
+        def __repr__(self):
+            return "Named(7)"
+
+    assert repr(optim.SGD([param([1.0])], lr=1.0, hooks=[Smooth(), Named()]).hooks) == "Smooth()\n -> Named(7)"
+
+
+@pytest.mark.parametrize("wrong", [["seen"], "seen", {"seen"}, None, ("seen", 0)])
+def test_what_a_hook_remembers_is_a_dict(wrong):
+    with pytest.raises(TypeError, match=r'Count: remembers = .* is no dict.*remembers = \{"seen": 0\}'):
+        type("Count", (Stateful,), {"remembers": wrong})
+
+
+def test_a_state_is_checked_before_any_of_it_is_taken_up_and_copied():
+    class Two(Stateful):
+        remembers = {"sums": {}, "seen": 0}
+
+        def check_state(self, state):
+            if state["seen"] < 0:
+                raise ValueError(f"Two: seen = {state['seen']}")
+
+    hook, given = Two(), {"sums": {"w": [np.ones(2)]}, "seen": 3}
+    with pytest.raises(ValueError, match="Two: seen = -1"):
+        hook.load_state_dict({**given, "seen": -1})
+    assert hook.state_dict() == {"sums": {}, "seen": 0}
+    hook.load_state_dict(given)
+    given["sums"]["w"][0][:] = 7.0
+    given["sums"]["b"] = 1
+    assert hook.seen == 3
+    assert list(hook.sums) == ["w"]
+    assert hook.sums["w"][0].tolist() == [1.0, 1.0]
 
 
 # ------------------------------------------------------------------------------------- hooks on the update

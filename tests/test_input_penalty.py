@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from optimizing import near
 from penalties import NETS, every_norm, filled, leaf
 from twins import needs_torch, torch, waves
 
@@ -28,8 +29,8 @@ def test_of_a_linear_model_the_penalty_is_that_of_its_weight(items, reduction, o
     if items == 1:
         kind = {"reduction": "sum"}                              # one item: the same loss
     penalty = input_grad_penalty(loss[reduction], x, 1.0, **options, **kind)
-    assert (penalty.shape, penalty.item()) == ((), pytest.approx(value, rel=1e-14))
-    assert input_grad_penalty(loss[reduction], x, 0.25, **options, **kind).item() == pytest.approx(value / 4, rel=1e-14)
+    assert (penalty.shape, penalty.item()) == ((), near(value, rel=1e-14))
+    assert input_grad_penalty(loss[reduction], x, 0.25, **options, **kind).item() == near(value / 4, rel=1e-14)
 
 
 def test_double_backpropagation_of_one_pattern():
@@ -40,9 +41,9 @@ def test_double_backpropagation_of_one_pattern():
     total = loss + input_grad_penalty(loss, x, lam)
     total.backward()
     square = w.data @ w.data
-    assert total.item() == pytest.approx(0.5 * r * r + lam / 2 * r * r * square, rel=1e-15)
+    assert total.item() == near(0.5 * r * r + lam / 2 * r * r * square, rel=1e-15)
     by_hand = r * x.data[0] + lam * (r * square * x.data[0] + r * r * w.data)
-    assert w.grad.tolist() == pytest.approx(by_hand.tolist(), rel=1e-14)
+    assert w.grad.tolist() == near(by_hand.tolist(), rel=1e-14)
 
 
 @every_norm
@@ -54,15 +55,15 @@ def test_the_penalty_of_a_batch_is_the_mean_over_its_items(p, squared):
         rows = leaf(rows)
         return input_grad_penalty(((run(net, rows) - 0.3) ** 2).mean(), rows, 0.4, p, squared, **kind).item()
 
-    assert penalty(x) == pytest.approx(np.mean([penalty(x[i:i + 1]) for i in range(4)]), rel=1e-13)
-    assert penalty(x, reduction="sum") == pytest.approx(penalty(x) / (16 if squared else 4), rel=1e-13)
+    assert penalty(x) == near(np.mean([penalty(x[i:i + 1]) for i in range(4)]), rel=1e-13)
+    assert penalty(x, reduction="sum") == near(penalty(x) / (16 if squared else 4), rel=1e-13)
 
 
 def test_over_the_whole_of_the_gradient_it_is_the_other_penalty():
     w, x = leaf(waves(3)), leaf(waves(5, 3, k=1.0))
     loss = (np.tanh(x @ w) ** 2).sum()
     one = input_grad_penalty(loss, x, 0.6, reduction="sum")
-    assert grad_norm_penalty(loss, x, 0.3 / 5, squared=True).item() == pytest.approx(one.item(), rel=1e-14)
+    assert grad_norm_penalty(loss, x, 0.3 / 5, squared=True).item() == near(one.item(), rel=1e-14)
 
 
 @pytest.mark.parametrize("options", [{}, {"squared": False}, {"p": 3}, {"p": 1, "squared": False}, {"target": 1.0},
@@ -92,7 +93,7 @@ def test_the_wasserstein_penalty_against_pytorch(name, target):
     theirs = 10 * ((g.flatten(1).norm(2, dim=1) - target) ** 2).mean()
     theirs.backward()
     penalty.backward()
-    assert penalty.item() == pytest.approx(theirs.item(), rel=1e-12)
+    assert penalty.item() == near(theirs.item(), rel=1e-12)
     for w, v in zip(net.parameters(), twin.parameters(), strict=True):
         got = np.zeros(w.shape) if w.grad is None else w.grad.data
         expected = np.zeros(w.shape) if v.grad is None else v.grad.numpy()

@@ -282,3 +282,9 @@ def test_create_graph_is_refused_where_the_cotangent_is_to_be_differentiated():
     with h.register_hook(cure):
         g = mg.grad((h * h).sum(), x, create_graph=True)
     np.testing.assert_allclose(mg.grad(g[0], x).data, [16 / 125, -12 / 125], rtol=1e-13)
+
+
+def test_a_hook_of_an_optimizer_is_refused_on_a_tensor_with_the_cure():
+    h = mg.tensor([1.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"hook of an optimizer; give hooks\.inside\(ClipNorm\(1\.0\)\)"):
+        h.register_hook(ClipNorm(1.0))

@@ -50,10 +50,13 @@ def test_killed_at_a_random_moment(tmp_path):
     versions = [one["version"] for one in found["seen"]]
     assert versions == sorted(versions)
     assert versions[-1] >= 40
+    assert found["skipped"] >= 5
+    assert len(found["scales"]) >= 3
     assert found["link"]
     assert found["beside"] == ["last.pt", "runs"]
     assert [name for name in found["files"] if name not in unfinished(found["files"])] == ["real.pt"]
-    assert len(unfinished(found["files"])) <= 120
+    # Each that was killed while it wrote has left what it wrote: these moments are among the random ones.
+    assert 10 <= len(unfinished(found["files"])) <= 120
 
 
 @forking

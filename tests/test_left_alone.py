@@ -89,3 +89,31 @@ def test_a_shared_module_counts_once(x, limit):
         assert report.norm == pytest.approx(length, rel=1e-14, abs=0)
         ends.append([p.data.tobytes() for p in layer.parameters()])
     assert ends[0] == ends[1]
+
+
+def test_a_hook_that_writes_into_a_gradient_is_told_how_not_to():
+    def halve(grads, ctx):
+        grads["param0"] *= 0.5
+        return grads
+
+    w = param([1.0, 2.0])
+    opt = optim.SGD([w], lr=1.0, hooks=[halve])
+    w.grad = [4.0, 4.0]
+    with pytest.raises(ValueError, match=r"hook halve writes into a gradient.*read-only.*return new arrays"):
+        opt.step()
+    assert (w.tolist(), w.grad.tolist()) == ([1.0, 2.0], [4.0, 4.0])
+
+
+def test_the_default_generator_can_be_put_back(tmp_path):
+    mg.manual_seed(5)
+    mg.randn(3)
+    mg.save({"rng": mg.get_rng_state()}, tmp_path / "run")
+    drawn = [mg.randn(4).tolist(), mg.rand(2).tolist()]
+    mg.manual_seed(6)
+    before = mg.get_rng_state()
+    for bad in (None, {}, {**before, "bit_generator": "MT19937"}):
+        with pytest.raises(ValueError, match="get_rng_state"):
+            mg.set_rng_state(bad)
+        assert mg.get_rng_state() == before
+    mg.set_rng_state(mg.load(tmp_path / "run")["rng"])
+    assert [mg.randn(4).tolist(), mg.rand(2).tolist()] == drawn

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from optimizing import GRADIENTS, OPTIMIZERS, WITHOUT_MOMENTUM, every_optimizer, frozen, param, train
+from optimizing import GRADIENTS, OPTIMIZERS, WITHOUT_MOMENTUM, every_optimizer, frozen, near, param, train
 
 import minigrad as mg
 from minigrad import optim
@@ -133,18 +133,18 @@ def test_first_steps(g):
     for betas in ((0.9, 0.999), (0.0, 0.5)):
         for amsgrad in (False, True):
             step = first_step(optim.Adam, g, betas=betas, eps=1e-3, amsgrad=amsgrad)
-            assert step == pytest.approx(-0.1 * g / (abs(g) + 1e-3), rel=1e-12)
-    assert first_step(optim.AdamW, g, eps=1e-30, weight_decay=0.5) == pytest.approx(-0.1 * sign - 0.15, rel=1e-12)
+            assert step == near(-0.1 * g / (abs(g) + 1e-3), rel=1e-12)
+    assert first_step(optim.AdamW, g, eps=1e-30, weight_decay=0.5) == near(-0.1 * sign - 0.15, rel=1e-12)
     for alpha in (0.0, 0.99, 0.5):
         step = first_step(optim.RMSprop, g, alpha=alpha, eps=1e-30)
-        assert step == pytest.approx(-0.1 * sign / math.sqrt(1 - alpha), rel=1e-12)
+        assert step == near(-0.1 * sign / math.sqrt(1 - alpha), rel=1e-12)
         step = first_step(optim.RMSprop, g, alpha=alpha, eps=1e-30, centered=True)
         spread = math.sqrt(1 - alpha - (1 - alpha) ** 2)
         if alpha:
-            assert step == pytest.approx(-0.1 * sign / spread, rel=1e-12)
-    assert first_step(optim.Adagrad, g) == pytest.approx(-0.1 * sign, rel=1e-6)
+            assert step == near(-0.1 * sign / spread, rel=1e-12)
+    assert first_step(optim.Adagrad, g) == near(-0.1 * sign, rel=1e-6)
     step = first_step(optim.Adagrad, g, initial_accumulator_value=4.0, lr_decay=7.0)
-    assert step == pytest.approx(-0.1 * g / math.sqrt(4 + g * g), rel=1e-9)
+    assert step == near(-0.1 * g / math.sqrt(4 + g * g), rel=1e-9)
 
 
 def test_adagrad_under_a_gradient_that_stays_the_same():
@@ -153,7 +153,7 @@ def test_adagrad_under_a_gradient_that_stays_the_same():
     for decay in (0.0, 0.5):
         w = param([0.0])
         path = train(w, [[2.0]] * 29, optim.Adagrad([w], lr=0.1, lr_decay=decay))[:, 0]
-        assert np.diff(path, prepend=0) == pytest.approx(-0.1 / (1 + (t - 1) * decay) / np.sqrt(t), rel=1e-9)
+        assert np.diff(path, prepend=0) == near(-0.1 / (1 + (t - 1) * decay) / np.sqrt(t), rel=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

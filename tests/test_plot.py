@@ -98,8 +98,8 @@ def test_norms_draws_the_columns_of_the_trace(ax):
 
 def test_without_a_clip_there_is_one_line_that_says_so(ax):
     plot.norms(traced(ORDINARY, clip=None), ax, title="mine")
-    assert legend(ax) == ["gradient norm, no clipping"]
-    assert lines(ax)["gradient norm, no clipping"][1].tolist() == ORDINARY
+    assert legend(ax) == ["as backward left it"]
+    assert lines(ax)["as backward left it"][1].tolist() == ORDINARY
     assert ax.get_title() == "mine"
 
 

@@ -26,6 +26,8 @@ def test_the_programs_run_one_after_another(tmp_path, monkeypatch, capsys):
     assert second == pytest.approx(3.7 ** 2 * (-2 * 3.7 * (1 - 2 * 0.2) ** 2 - 2 * (1 - 2 * y)))
     assert float(printed[2].split()[-1]) == pytest.approx(0.93, abs=0.03)
     assert float(re.search(r"\[\[(.*?)\]\]", printed[4])[1]) == 1 + 2 + 4 + 8 + 1096 * 15
+    assert "Unscale" in printed[6]
+    assert not printed[6].rstrip().endswith("tensor([[0., 0., 0.]], dtype=float32)")
     assert {path.name for path in tmp_path.iterdir()} == {"digits.pt", "trace.csv", "norms.png", "run.pt"}
 
 

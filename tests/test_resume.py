@@ -1,4 +1,4 @@
-"""opt.state_dict(), saved and loaded at any micro-step: what follows is what would have followed, to the bit (R11)."""
+"""opt.state_dict(), saved and loaded at any micro-step: what follows is what would have followed, to the bit."""
 
 import copy
 import pickle
@@ -49,8 +49,8 @@ def test_what_follows_is_what_would_have_followed(build, tmp_path):
         assert (tmp_path / "mine").read_bytes() == (tmp_path / "last").read_bytes()
 
 
-def test_the_run_of_the_issue_goes_through_all_that_it_names():
-    build = CASES["the issue's"]
+def test_the_run_of_all_at_once_goes_through_all_of_it():
+    build = CASES["all at once"]
     run = build(1)
     reports = [run.micro_step(i)[0] for i in range(2 * MICRO)]
     assert (run.opt.updates, run.opt.held, run.opt.skipped) == (6, 21, 1)
@@ -64,7 +64,7 @@ def test_the_run_of_the_issue_goes_through_all_that_it_names():
 
 
 @pytest.mark.parametrize("k", range(0, MICRO, 3))
-@pytest.mark.parametrize("name", ["the issue's", "two", "plateau", "StepLR"])
+@pytest.mark.parametrize("name", ["all at once", "two", "plateau", "StepLR"])
 def test_between_the_step_and_its_schedule_s(name, k):
     """The update is made, and the schedule has not heard of it yet."""
     def stopped(run, i):
@@ -201,9 +201,9 @@ def test_to_load_one_s_own_state_changes_nothing(build):
 
 
 @pytest.mark.parametrize(("name", "how"), [
-    *((name, copy.deepcopy) for name in ("the issue's", "noise", "two", "update hooks", "loss scale")),
+    *((name, copy.deepcopy) for name in ("all at once", "noise", "two", "update hooks", "loss scale")),
     # Of the order of axes in memory, pickle knows only two.
-    *((name, lambda run: pickle.loads(pickle.dumps(run))) for name in ("the issue's", "noise"))])
+    *((name, lambda run: pickle.loads(pickle.dumps(run))) for name in ("all at once", "noise"))])
 def test_a_copy_of_it_all_goes_on_in_the_same_way(name, how):
     run = CASES[name](1)
     for i in range(6):

@@ -38,7 +38,7 @@ def swap(section, i, j):
     return edit
 
 
-GROUP = ("param_groups", 0)
+GROUP, WINDOW = ("param_groups", 0), ("hooks", 2, "state")
 EDITS = {
     "another class": (put("optimizer", "SGD"), "state of 'SGD', not of Adam"),
     **{f"no {name}": (cut(name), f"no state of an optimizer.*lacks '{name}'") for name in STATE},
@@ -68,8 +68,8 @@ EDITS = {
     "a shape too few": (cut(*GROUP, "shapes", 0), "as many shapes"),
     "no names": (put(*GROUP, "param_names", None), "no lists of names.*None"),
     # hyperparameters
-    "no hyperparameter": (cut(*GROUP, "betas"), "group 0 in this state: it lacks 'betas'"),
-    "odd hyperparameter": (put(*GROUP, "momentum", 0.9), "group 0 in this state: it has 'momentum'"),
+    "no hyperparameter": (cut(*GROUP, "betas"), "group 0 in this state: the dict lacks 'betas'"),
+    "odd hyperparameter": (put(*GROUP, "momentum", 0.9), "group 0 in this state: the dict has 'momentum'"),
     "lr": (put("param_groups", 1, "lr", -0.1), r"small: lr = -0\.1: must be a number >= 0"),
     "lr a string": (put("param_groups", 1, "lr", "0.1"), "small: lr = '0.1'"),
     "lr NaN": (put(*GROUP, "lr", math.nan), "group 0: lr = nan"),
@@ -104,6 +104,13 @@ EDITS = {
            ("StepLR", "schedules", ("schedules", 0)), ("ReduceLROnPlateau", "schedules", ("schedules", 1)))
        for edit, text in ((lambda *path: put(*path, "odd", 1), "odd|keys"), (lambda *path: put(*path, {}), "[a-z]"),
                           (lambda *path: put(*path, [1]), "[a-z]"))},
+    "skips below 0": (put("hooks", 1, "state", "consecutive", -1), "NonFinite.*consecutive = -1: must be a whole"),
+    "skips a fraction": (put("hooks", 1, "state", "consecutive", 1.5), r"NonFinite.*consecutive = 1\.5"),
+    "skips a bool": (put("hooks", 1, "state", "consecutive", True), "NonFinite.*consecutive = True"),
+    "norms of NaN": (put("hooks", 3, "state", "norms", np.array([1.0, math.nan])), "AutoClip: norms holds nan"),
+    "norms of a group": (put("param_groups", 1, "hooks", 0, "state", "norms", np.zeros(2)),
+                         r"the hooks of small: .*ClipAverage: norms holds 0\.0"),
+    "a mean below 0": (put("update_hooks", 0, "state", "mean", -1.0), r"update_hooks: .*ZClip: mean = -1\.0"),
     "update hooks swapped": (swap("update_hooks", 0, 1), r"update_hooks: this state is of \[Smooth, ZClip\]"),
     "another hook of a group": (put("param_groups", 1, "hooks", 0, "kind", "AGC"), r"the hooks of small: .*\[AGC\]"),
     "a group with hooks": (put(*GROUP, "hooks", [{"kind": "AGC", "state": None}]),
@@ -129,6 +136,42 @@ def test_what_does_not_fit_is_refused(edit, said):
     assert run.micro_step(4) == twin.micro_step(4)
     run.opt.load_state_dict(STATE)                      # and a state that fits still does
     assert bits(run.opt.state_dict()) == bits(STATE)
+
+
+HALF = state_after(10)
+"""With one micro-batch of three in its window."""
+
+WINDOWS = {
+    "weights below 0": (put(*WINDOW, "weights", -1.0), r"weights = -1\.0: must be a finite number >= 0"),
+    "weights inf": (put(*WINDOW, "weights", math.inf), "weights = inf"),
+    "weights a string": (put(*WINDOW, "weights", "3"), "weights = '3'"),
+    "no weights": (put(*WINDOW, "weights", 0.0), r"count = 1, but weights = 0\.0, and sums has"),
+    "count below 0": (put(*WINDOW, "count", -1), "count = -1: must be a whole number, at least 0"),
+    "count a fraction": (put(*WINDOW, "count", 1.5), r"count = 1\.5"),
+    "count a bool": (put(*WINDOW, "count", True), "count = True"),
+    "count 0": (put(*WINDOW, "count", 0), r"count = 0, but weights = 1\.0, and sums has"),
+    "sums a list": (put(*WINDOW, "sums", [1.0]), r"sums = \[1\.0\]: must be a dict"),
+    "no sums": (put(*WINDOW, "sums", {}), r"dtypes has .*, and sums \[\]"),
+    "dtypes none": (put(*WINDOW, "dtypes", None), "dtypes = None: must be a dict"),
+    "no dtypes": (put(*WINDOW, "dtypes", {}), r"dtypes has \[\], and sums \["),
+    "a dtype a string": (put(*WINDOW, "dtypes", "w", "f8"), r"dtypes\['w'\] = 'f8'"),
+    "a stranger": (put(*WINDOW, "sums", "y", None), "sums has 'y', which is no parameter of the optimizer.*'w'"),
+    "a shape": (put(*WINDOW, "sums", "w", np.zeros((13, 17))),
+                r"sums has 'w' of shape \(13, 17\), and the parameter has \(17, 13\)"),
+    "a sum a list": (put(*WINDOW, "sums", "b", [1.0, 2.0]), r"sums\['b'\] = \[1\.0, 2\.0\]: must be an array"),
+    "a sum of strings": (put(*WINDOW, "sums", "b", np.array(["a", "b", "c"])), r"sums\['b'\] = .*of floats"),
+}
+
+
+@pytest.mark.parametrize(("edit", "said"), WINDOWS.values(), ids=WINDOWS)
+def test_a_window_that_cannot_have_been_gathered(edit, said):
+    state = copy.deepcopy(HALF)
+    edit(state)
+    run, twin = (advanced(build(2), 4) for _ in range(2))
+    refused(run, state, f"hooks: the state of Accumulate does not fit: .*{said}")
+    assert run.micro_step(4) == twin.micro_step(4)
+    run.opt.load_state_dict(HALF)
+    assert bits(run.opt.state_dict()) == bits(HALF)
 
 
 @pytest.mark.parametrize(("changes", "said"), [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optimizing import every_optimizer, param
+from optimizing import every_optimizer, near, param
 
 import minigrad as mg
 from minigrad import optim
@@ -40,7 +40,7 @@ def test_what_float16_does_to_small_and_large_numbers():
     scaled = np.array([1e-8 * 65536]).astype(np.float16)
     assert (scaled / np.float16(2.0 ** 15) / np.float16(2)).tolist() == [0.0]            # in float16 it is lost again
     out = apply_hooks([Unscale(LossScaler(65536.0))], {"w": scaled})["w"]
-    assert (out.dtype, out[0]) == (np.float32, pytest.approx(9.997e-9, rel=1e-4))
+    assert (out.dtype, out[0]) == (np.float32, near(9.997e-9, rel=1e-4))
 
 
 def test_the_scale_that_is_found_and_where_the_weights_go():
@@ -105,7 +105,7 @@ def scales(scaler, pattern):
     ({"init": 8, "interval": 1, "dynamic": False}, [1, 1, 0, 0, 1], [8] * 5),
     ({"init": 2.0 ** -20, "dynamic": False}, [1, 0], [2.0 ** -20] * 2)])
 def test_the_scale_after_each_gradient(settings, pattern, expected):
-    assert scales(LossScaler(**settings), pattern) == pytest.approx(expected, rel=1e-15)
+    assert scales(LossScaler(**settings), pattern) == near(expected, rel=1e-15)
 
 
 def test_the_defaults():

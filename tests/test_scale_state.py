@@ -87,7 +87,7 @@ def test_a_raise_for_what_is_not_finite_gives_the_count_back():
 
 
 @pytest.mark.parametrize(("state", "text"), [
-    (None, "is a dict with value, count"), ({}, "lacks 'value', 'count'"), ({"value": 8.0}, "lacks 'count'"),
+    (None, "a dict is wanted, not None"), ({}, "lacks 'value', 'count'"), ({"value": 8.0}, "lacks 'count'"),
     ({"value": 8.0, "count": 0, "scale": 1}, "has 'scale'"), ({"value": 0.0, "count": 0}, r"value = 0\.0"),
     ({"value": -8.0, "count": 0}, r"value = -8\.0"), ({"value": NAN, "count": 0}, "value = nan"),
     ({"value": INF, "count": 0}, "value = inf"), ({"value": "8", "count": 0}, "value must be a number > 0, not '8'"),
@@ -189,6 +189,14 @@ def test_orders_that_no_run_can_mean(left, text):
 def test_places_that_no_run_can_mean(make, text):
     with pytest.raises(OrderError, match=text):
         make(param([0.0]), Unscale(LossScaler()))
+
+
+@pytest.mark.parametrize(("make", "text"), [
+    (lambda w, hook: optim.SGD([w], lr=1.0, update_hooks=[hook]), "an update is not held"),
+    (lambda w, hook: optim.SGD([{"params": [w], "hooks": [hook]}], lr=1.0), "a window belongs to the whole step")])
+def test_places_that_no_window_can_have(make, text):
+    with pytest.raises(OrderError, match=f"Accumulate .*{text}"):
+        make(param([0.0]), Accumulate(2))
 
 
 def test_the_order_of_rule_8_is_taken():

@@ -1,4 +1,4 @@
-"""Rows of the specification of clipping and accumulation that no test elsewhere holds, and what others do there.
+"""What clipping and accumulation mean together, where no test elsewhere shows it, and what others do there.
 
 The rest is in test_norms, test_clip, test_accumulate, test_hooks, test_optim and test_accumulation_limits.
 """

@@ -14,10 +14,12 @@ from minigrad.hooks import (
     Centralize,
     ClipNorm,
     Context,
+    LossScaler,
     NonFinite,
     Normalize,
     OrderError,
     Pipeline,
+    Unscale,
     apply_hooks,
 )
 from minigrad.norms import norm
@@ -293,7 +295,8 @@ def test_a_generator_is_used_itself():
 
 
 @pytest.mark.parametrize(("state", "text"), [
-    ({"seen": 0}, "another hook"), ({"rng": 3}, "generator 3"), ({"rng": {}}, "generator None"),
+    ({"seen": 0}, "AddNoise: the dict lacks 'rng' and has 'seen'; it is of another"),
+    ({"rng": 3}, "generator 3"), ({"rng": {}}, "generator None"),
     (AddNoise(rng=np.random.Generator(np.random.Philox(0))).state_dict(), "generator 'Philox'; rng= is a PCG64")])
 def test_a_state_that_does_not_fit_is_refused(state, text):
     hook = AddNoise()
@@ -309,7 +312,7 @@ def test_eta_is_a_number_above_zero(bad):
         AddNoise(bad)
     hook = AddNoise(lambda step: bad)
     before = hook.state_dict()
-    with pytest.raises(ValueError, match=r"eta.*> 0"):
+    with pytest.raises(ValueError, match=r"AddNoise at update 0: eta.*> 0"):
         apply_hooks([hook], {"w": np.ones(1)})
     assert hook.state_dict() == before
 
@@ -336,14 +339,10 @@ def test_eta_may_be_a_function_of_the_step():
 
 @pytest.mark.parametrize("hook", [Normalize(), AddNoise()])
 def test_they_stand_right_of_unscale(hook):
-    class Unscale:
-        role = "unscale"
-
-        def __call__(self, grads, ctx):
-            return grads
-
+    scaler = Unscale(LossScaler())
     with pytest.raises(OrderError, match=f"{type(hook).__name__} stands left of Unscale"):
-        Pipeline([hook, Unscale()])
+        Pipeline([hook, scaler])
+    assert list(Pipeline([scaler, hook])) == [scaler, hook]
 
 
 @pytest.mark.parametrize("text", [

@@ -1,10 +1,12 @@
 """Accumulation: several micro-batches make one update."""
 
+import math
 import numbers
+from reprlib import repr as brief
 
 import numpy as np
 
-from minigrad.hooks.protocol import HOLD, check_keys, shown
+from minigrad.hooks.protocol import HOLD, check_amount, check_count, check_keys, now, shown
 
 LAST = ("step", "drop", "carry")
 REDUCTIONS = ("mean", "sum")
@@ -16,7 +18,8 @@ class Accumulate:
     g <- sum(w_i g_i) / sum(w_i), where w_i is the ``weight`` given to ``optimizer.step`` (the number of items
     in the micro-batch; 1 by default).  With the true sizes as weights this equals the gradient of the large batch,
     where the loss is a mean over items; it does not if layers mix the items (BatchNorm), or if something to the left
-    of it, such as a clip, is not linear.  It changes nothing about vanishing: every layer is treated alike.
+    of it, such as a clip, is not linear.  Call ``zero_grad()`` before every ``backward()``, since the sum is kept here
+    and not in ``.grad``, and don't divide the loss.  It changes nothing about vanishing: every layer is treated alike.
 
     Args:
         every: micro-batches per window, at least 1; or a function of the step.
@@ -56,6 +59,9 @@ class Accumulate:
         self.sums, self.weights, self.count, self.dtypes = {}, 0.0, 0, {}
 
     def __call__(self, grads, ctx):
+        if not self.weights + ctx.weight < math.inf:
+            raise ValueError(f"Accumulate at update {ctx.step}: weight = {ctx.weight!r} and those before it in the "
+                             f"window, {self.weights!r}, add up to no finite number; use smaller ones")
         for name, g in grads.items():
             if g is None:
                 self.sums.setdefault(name, None)
@@ -67,7 +73,7 @@ class Accumulate:
             self.sums[name] = np.asarray(weighted if held is None else held + weighted)
         self.weights += ctx.weight
         self.count += 1
-        every = window(self.every(ctx.step)) if callable(self.every) else self.every
+        every = window(self.every(ctx.step), now(ctx, "every")) if callable(self.every) else self.every
         if self.count < every:
             return HOLD.because(f"{self.count} of {every} micro-batches")
         ctx.note(status="window")
@@ -96,8 +102,21 @@ class Accumulate:
         return {"sums": dict(self.sums), "weights": self.weights, "count": self.count, "dtypes": dict(self.dtypes)}
 
     def load_state_dict(self, state):
-        """Take up a state that :meth:`state_dict` returned."""
+        """Take up a state that :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: if it is none; nothing has changed then.
+        """
         check_keys("Accumulate", state, ("sums", "weights", "count", "dtypes"))
+        check_gathered(state["sums"], state["dtypes"])
+        check_amount(state["weights"], "Accumulate: weights")
+        check_count(state["count"], "Accumulate: count")
+        if not state["count"] and (state["sums"] or state["weights"]):
+            raise ValueError(f"Accumulate: count = 0, but weights = {state['weights']!r}, and sums has "
+                             f"{brief(list(state['sums']))}: without a micro-batch nothing has been gathered")
+        if state["count"] and not (state["sums"] and state["weights"]):
+            raise ValueError(f"Accumulate: count = {state['count']}, but weights = {state['weights']!r}, and sums has "
+                             f"{brief(list(state['sums']))}: so many micro-batches leave something")
         self.sums, self.dtypes = dict(state["sums"]), dict(state["dtypes"])
         self.weights, self.count = state["weights"], state["count"]
 
@@ -106,8 +125,24 @@ class Accumulate:
         return f"Accumulate({shown(self.every)}{extra}{'' if self.last == 'step' else f', last={self.last!r}'})"
 
 
-def window(every):
+def check_gathered(sums, dtypes):
+    """Refuse what are no sums of gradients by the names of parameters, and the dtypes these had; look at no element."""
+    for key, value in (("sums", sums), ("dtypes", dtypes)):
+        if not isinstance(value, dict):
+            raise ValueError(f"Accumulate: {key} = {brief(value)}: must be a dict with the names of parameters")
+    for name, s in sums.items():
+        if s is not None and not (isinstance(s, np.ndarray) and s.dtype.kind == "f"):
+            raise ValueError(f"Accumulate: sums[{name!r}] = {brief(s)}: must be an array of floats, or None")
+    for name, dtype in dtypes.items():
+        if not isinstance(dtype, np.dtype) or dtype.kind not in "fiub":
+            raise ValueError(f"Accumulate: dtypes[{name!r}] = {brief(dtype)}: must be the dtype of a gradient")
+    if dtypes.keys() != {name for name, s in sums.items() if s is not None}:
+        raise ValueError(f"Accumulate: dtypes has {brief(list(dtypes))}, and sums {brief(list(sums))}: each sum "
+                         f"that is not None has a dtype")
+
+
+def window(every, what="every"):
     """Return the length of a window, checked."""
     if isinstance(every, bool) or not isinstance(every, numbers.Real) or not every >= 1 or every % 1 != 0:
-        raise ValueError(f"every = {every!r}: a window holds a whole number of micro-batches, at least 1")
+        raise ValueError(f"{what} = {every!r}: a window holds a whole number of micro-batches, at least 1")
     return int(every)

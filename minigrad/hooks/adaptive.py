@@ -1,13 +1,13 @@
 """Clipping by norm at thresholds that follow from the norms seen so far: a percentile of them, or their average."""
 
 import math
-import numbers
+from reprlib import repr as brief
 
 import numpy as np
 
 from minigrad.hooks.clip import clip_together
 from minigrad.hooks.lengths import finite
-from minigrad.hooks.protocol import Stateful, positive, shown, threshold_at
+from minigrad.hooks.protocol import Stateful, now, positive, shown, threshold_at, whole
 
 
 class AdaptiveClip(Stateful):
@@ -73,10 +73,15 @@ class AutoClip(AdaptiveClip):
         self.history = whole(history, "history")
 
     def limit(self, length, ctx):
-        percentile = checked_percentile(self.percentile(ctx.step) if callable(self.percentile) else self.percentile)
+        percentile = self.percentile
+        if callable(percentile):
+            percentile = checked_percentile(percentile(ctx.step), now(ctx, "percentile"))
         if length < math.inf:
             self.norms = remembered(self.norms, length, self.history)
         return float(np.percentile(self.norms, percentile)) if len(self.norms) else math.inf
+
+    def check_state(self, state):
+        check_norms("AutoClip", state["norms"])
 
     def __repr__(self):
         return f"AutoClip({shown(self.percentile)}, history={self.history})"
@@ -123,12 +128,15 @@ class ClipAverage(AdaptiveClip):
                              f"use warmup <= history")
 
     def limit(self, length, ctx):
-        factor, known = threshold_at(self.factor, ctx.step), self.norms
+        factor, known = threshold_at(self.factor, ctx), self.norms
         if length < math.inf:
             self.norms = remembered(known, length, self.history)
         if len(known) < self.warmup:
             return math.inf
         return max(factor * average(known), math.ulp(0.0))          # not 0 where it underflows
+
+    def check_state(self, state):
+        check_norms("ClipAverage", state["norms"])
 
     def __repr__(self):
         return f"ClipAverage({shown(self.factor)}, history={self.history}, warmup={self.warmup})"
@@ -145,15 +153,17 @@ def average(norms):
     return float(np.mean(norms / top)) * top
 
 
-def checked_percentile(value):
+def checked_percentile(value, what="percentile"):
     """Return a percentile as a float, checked."""
-    if positive(value, "percentile") > 100:
-        raise ValueError(f"percentile = {value!r}: must be in (0, 100]")
+    if positive(value, what) > 100:
+        raise ValueError(f"{what} = {value!r}: must be in (0, 100]")
     return float(value)
 
 
-def whole(value, what):
-    """Return a whole number >= 1, checked."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 1 <= value < math.inf or value % 1:
-        raise ValueError(f"{what} = {value!r}: must be a whole number, at least 1")
-    return int(value)
+def check_norms(who, norms):
+    """Refuse what is no history of norms: an array of one axis, of finite floats > 0."""
+    if not isinstance(norms, np.ndarray) or norms.ndim != 1 or norms.dtype.kind != "f":
+        raise ValueError(f"{who}: norms = {brief(norms)}: must be an array of floats with one axis")
+    bad = norms[~(np.isfinite(norms) & (norms > 0))]
+    if bad.size:
+        raise ValueError(f"{who}: norms holds {float(bad[0])!r}: must be finite numbers > 0")

@@ -48,7 +48,7 @@ class AGC:
         self.eps = positive(eps, "eps", finite=True)
 
     def __call__(self, grads, ctx):
-        clipping = threshold_at(self.clipping, ctx.step)
+        clipping = threshold_at(self.clipping, ctx)
         positive(clipping * self.eps, "clipping * eps")          # 0 where it underflows, and would freeze a unit
         for name, g in grads.items():
             if g is not None and (name not in ctx.params or np.shape(ctx.params[name]) != g.shape):

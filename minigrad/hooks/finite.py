@@ -1,11 +1,10 @@
 """The finite check: what to do with a gradient that holds NaN or inf."""
 
 import math
-import numbers
 
 import numpy as np
 
-from minigrad.hooks.protocol import SKIP, Stateful
+from minigrad.hooks.protocol import SKIP, Stateful, check_count, whole
 
 POLICIES = ("raise", "skip", "zero", "propagate")
 
@@ -17,10 +16,10 @@ class NonFinite(Stateful):
         policy: "raise" a FloatingPointError that names the parameters, with nothing changed; "skip" this gradient;
             "zero" the elements that are not finite; "propagate" it, as frameworks do by default.
         max_consecutive: after so many skips in a row, the next one raises: a run that only
-            skips is not training.
+            skips is not training.  A whole number, or inf.
 
     Raises:
-        ValueError: for an unknown policy or ``max_consecutive`` < 1.
+        ValueError: for an unknown policy, or a ``max_consecutive`` that is no whole number >= 1.
 
     Example:
         >>> import numpy as np
@@ -38,9 +37,8 @@ class NonFinite(Stateful):
     def __init__(self, policy="raise", max_consecutive=10):
         if policy not in POLICIES:
             raise ValueError(f"policy = {policy!r}: choose one of {', '.join(POLICIES)}")
-        if not isinstance(max_consecutive, numbers.Real) or not max_consecutive >= 1:
-            raise ValueError(f"max_consecutive = {max_consecutive!r}: must be at least 1")
-        self.policy, self.max_consecutive = policy, max_consecutive
+        endless = isinstance(max_consecutive, float) and max_consecutive == math.inf
+        self.policy, self.max_consecutive = policy, math.inf if endless else whole(max_consecutive, "max_consecutive")
 
     def __call__(self, grads, ctx):
         found = {} if math.isfinite(ctx.norm) else non_finite(grads)
@@ -65,8 +63,12 @@ class NonFinite(Stateful):
                     for name, g in grads.items()}
         return grads
 
+    def check_state(self, state):
+        check_count(state["consecutive"], "NonFinite: consecutive")
+
     def __repr__(self):
-        return f"NonFinite({self.policy!r})"
+        extra = "" if self.max_consecutive == 10 else f", max_consecutive={self.max_consecutive}"
+        return f"NonFinite({self.policy!r}{extra})"
 
 
 def non_finite(grads):

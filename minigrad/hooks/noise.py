@@ -5,7 +5,7 @@ import numbers
 
 import numpy as np
 
-from minigrad.hooks.protocol import Stateful, check_keys, positive, shown
+from minigrad.hooks.protocol import Stateful, check_keys, now, positive, shown
 
 
 class AddNoise(Stateful):
@@ -56,7 +56,7 @@ class AddNoise(Stateful):
         self.first = self.state_dict()
 
     def __call__(self, grads, ctx):
-        eta = positive(self.eta(ctx.step), "eta", finite=True) if callable(self.eta) else self.eta
+        eta = positive(self.eta(ctx.step), now(ctx, "eta"), finite=True) if callable(self.eta) else self.eta
         sigma = math.sqrt(eta * (1.0 + ctx.step) ** -self.gamma)
         ctx.note(sigma=sigma)
         key = int(self.rng.integers(2 ** 63))

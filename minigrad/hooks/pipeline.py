@@ -152,6 +152,10 @@ class Pipeline:
                 outcome = checked(outcome, grads, stage)
             except Exception as error:
                 stage.status, stage.reason = "raise", f"{type(error).__name__}: {error}"
+                if isinstance(error, ValueError) and "read-only" in str(error):
+                    raise ValueError(f"hook {stage.hook} writes into a gradient it was given ({error}); return new "
+                                     f"arrays, {{name: g if g is None else 0.5 * g for name, g in grads.items()}}"
+                                     ) from error
                 raise
             measure(stage, grads, outcome, ctx)
             if per_parameter:

@@ -27,7 +27,10 @@ time.
 """
 
 import copy
+import math
+import numbers
 from dataclasses import dataclass, field
+from reprlib import repr as brief
 
 import numpy as np
 
@@ -99,6 +102,9 @@ class Stateful:
     hold must be something that :func:`minigrad.save` can save: numbers, strings, arrays, and dicts, lists and tuples of
     these.
 
+    Raises:
+        TypeError: where a class is defined whose ``remembers`` is no dict.
+
     Example:
         >>> import numpy as np
         >>> from minigrad.hooks import Stateful, apply_hooks
@@ -115,6 +121,12 @@ class Stateful:
     """
 
     remembers = {}
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if not isinstance(cls.remembers, dict):
+            raise TypeError(f"{cls.__name__}: remembers = {brief(cls.remembers)} is no dict; write each attribute with "
+                            f'its first value: remembers = {{"seen": 0}}')
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
@@ -134,11 +146,22 @@ class Stateful:
         """Take up what :meth:`state_dict` returned.
 
         Raises:
-            ValueError: if it is of another kind of hook; nothing has changed then.
+            ValueError: if it is of another kind of hook, or :meth:`check_state` refuses it; nothing has changed then.
         """
         check_keys(hook_name(self), state, self.remembers)
+        self.check_state(state)
         for name in self.remembers:
             setattr(self, name, copied(state[name]))
+
+    def check_state(self, state):
+        """Raise ValueError for values that this hook cannot have remembered; all its keys are there, and no other.
+
+        It is called before anything is taken up, also where a step is undone: so it should be quick.  By default it
+        refuses nothing.
+        """
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
 
 
 def copied(value):
@@ -154,15 +177,16 @@ def copied(value):
     return copy.deepcopy(value)
 
 
-def check_keys(who, state, wanted):
-    """Refuse a state that is no dict with exactly the wanted keys, saying which are missing and which are odd."""
-    if not isinstance(state, dict):
-        raise ValueError(f"{who}: a state is a dict with {', '.join(wanted) or 'nothing in it'}, not {state!r}")
-    missing = [repr(key) for key in wanted if key not in state]
-    odd = [repr(key) for key in state if key not in wanted]
+def check_keys(what, given, wanted):
+    """Refuse what is no dict with exactly the wanted keys, saying which are missing and which are odd."""
+    if not isinstance(given, dict):
+        raise ValueError(f"{what}: a dict is wanted, not {brief(given)}")
+    missing = ", ".join(repr(key) for key in wanted if key not in given)
+    odd = [repr(key) for key in given if key not in wanted]
+    odd = ", ".join([*odd[:5], f"{len(odd) - 5} more"] if len(odd) > 6 else odd)
     if missing or odd:
-        parts = ([f"lacks {', '.join(missing)}"] if missing else []) + ([f"has {', '.join(odd)}"] if odd else [])
-        raise ValueError(f"{who}: this state {' and '.join(parts)}; it is of another hook, or of another version")
+        parts = [f"{verb} {keys}" for verb, keys in (("lacks", missing), ("has", odd)) if keys]
+        raise ValueError(f"{what}: the dict {' and '.join(parts)}; it is of another kind, or of another version")
 
 
 @dataclass(slots=True)
@@ -227,14 +251,16 @@ class StepReport:
     def __str__(self):
         lines = [f"{self.status}{f': {self.reason}' if self.reason else ''} (update {self.step})"]
         for s in self.stages:
+            where = s.group or ("update" if s.place == "update" and s.hook not in ("decay", "update") else "")
+            name = f"{s.hook} ({where})" if where else s.hook
             if s.norm_out is None:
-                lines.append(f"  {s.hook}: norm {s.norm_in:.6g}, {s.status} {s.reason}".rstrip())
+                lines.append(f"  {name}: norm {s.norm_in:.6g}, {s.status} {s.reason}".rstrip())
             elif s.hook in ("backward", "flush", "update"):
-                lines.append(f"  {s.hook}: norm {s.norm_in:.6g}")
+                lines.append(f"  {name}: norm {s.norm_in:.6g}")
             else:
                 factor = "" if s.coefficient is None else f", coefficient {s.coefficient:.6g}"
                 angle = "" if s.cosine is None else f", cosine {s.cosine:.6g}"
-                lines.append(f"  {s.hook}: norm {s.norm_in:.6g} -> {s.norm_out:.6g}{factor}{angle}")
+                lines.append(f"  {name}: norm {s.norm_in:.6g} -> {s.norm_out:.6g}{factor}{angle}")
         return "\n".join(lines)
 
 
@@ -249,9 +275,14 @@ def shown(setting):
     return getattr(setting, "__name__", "function") if callable(setting) else repr(setting)
 
 
-def threshold_at(threshold, step):
+def threshold_at(threshold, ctx):
     """Return a threshold that may be a number or a function of the step, checked."""
-    return positive(threshold(step) if callable(threshold) else threshold, "threshold")
+    return positive(threshold(ctx.step) if callable(threshold) else threshold, now(ctx, "threshold"))
+
+
+def now(ctx, what):
+    """Return how an error names what a function of the step returned: with the hook and the step."""
+    return f"{f'{ctx.stage.hook} ' if ctx.stage else ''}at update {ctx.step}: {what}"
 
 
 def positive(value, what, finite=False):
@@ -262,3 +293,23 @@ def positive(value, what, finite=False):
     if not number > 0 or (finite and number == float("inf")):
         raise ValueError(f"{what} = {value!r}: must be > 0{' and finite' if finite else ''}")
     return number
+
+
+def whole(value, what):
+    """Return a whole number >= 1 as an int, checked; 3.0 is one."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 1 <= value < math.inf or value % 1:
+        raise ValueError(f"{what} = {value!r}: must be a whole number, at least 1")
+    return int(value)
+
+
+def check_count(value, what):
+    """Refuse a value in a state that is no count of something."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
+        raise ValueError(f"{what} = {brief(value)}: must be a whole number, at least 0")
+
+
+def check_amount(value, what, above=False):
+    """Refuse a value in a state that is no finite number >= 0, or > 0 if ``above``."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool))
+    if not real or not 0 <= value < math.inf or (above and value == 0):
+        raise ValueError(f"{what} = {brief(value)}: must be a finite number {'>' if above else '>='} 0")

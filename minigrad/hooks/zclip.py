@@ -5,8 +5,8 @@ import numbers
 
 import numpy as np
 
-from minigrad.hooks.adaptive import AdaptiveClip, average, remembered, whole
-from minigrad.hooks.protocol import positive, shown, threshold_at
+from minigrad.hooks.adaptive import AdaptiveClip, average, check_norms, remembered
+from minigrad.hooks.protocol import check_amount, positive, shown, threshold_at, whole
 from minigrad.norms import norm
 
 LEAST_SPREAD = 1e-6
@@ -67,7 +67,7 @@ class ZClip(AdaptiveClip):
             raise ValueError(f"warmup = {warmup!r}: must be at least 2, as a deviation is that of several norms")
 
     def limit(self, length, ctx):
-        z = threshold_at(self.z, ctx.step)
+        z = threshold_at(self.z, ctx)
         if self.mean is None:
             if length < math.inf:
                 self.gather(length)
@@ -88,7 +88,8 @@ class ZClip(AdaptiveClip):
         self.norms = remembered(self.norms, length, self.warmup)
         if len(self.norms) == self.warmup:
             self.mean = average(self.norms)
-            self.deviation = norm(self.norms - self.mean) / math.sqrt(self.warmup)
+            # In parts of the mean, as the norm of large differences may be inf where the deviation is none.
+            self.deviation = norm((self.norms - self.mean) / self.mean) / math.sqrt(self.warmup) * self.mean
             self.norms = np.zeros(0)
 
     def take_up(self, length):
@@ -96,6 +97,15 @@ class ZClip(AdaptiveClip):
         self.mean += (1 - self.alpha) * (length - self.mean)
         self.deviation = math.hypot(math.sqrt(self.alpha) * self.deviation,
                                     math.sqrt(1 - self.alpha) * (length - self.mean))
+
+    def check_state(self, state):
+        check_norms("ZClip", state["norms"])
+        mean, deviation = state["mean"], state["deviation"]
+        if (mean is None) != (deviation is None):
+            raise ValueError(f"ZClip: mean = {mean!r} and deviation = {deviation!r}: must be None both, or neither")
+        if mean is not None:
+            check_amount(mean, "ZClip: mean", above=True)
+            check_amount(deviation, "ZClip: deviation")
 
     def __repr__(self):
         return f"ZClip(alpha={self.alpha!r}, z={shown(self.z)}, warmup={self.warmup})"

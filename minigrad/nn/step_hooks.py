@@ -24,9 +24,9 @@ class StepHooked:
         place, count.  Several hooks run in the order in which they were registered, each on what the last one left.
 
         Clipping here is the only clip that helps where the gradient overflows on the way: afterwards it is inf or NaN,
-        and no factor makes a number of it.  By value, [-15, 15], it is Mikolov's (2012), who was the first to train
-        recurrent nets with a clip.  It is no clip of the parameter gradient: it bends the direction, and the sum over
-        T steps is bounded by T times as much; ``hooks=[ClipNorm(1.0)]`` of the optimizer has its place beside it.
+        and no factor makes a number of it.  By value, [-15, 15], it goes back to Mikolov (2012).  It is no clip of the
+        parameter gradient: it bends the direction, and the sum over T steps is bounded by T times as much;
+        ``hooks=[ClipNorm(1.0)]`` of the optimizer has its place beside it.
 
         A forward pass on the tape takes the hooks that are registered at the time, and a hook that is removed acts no
         more, not even in a backward pass that is still to come.  Under ``create_graph=True`` g is on the tape; what is

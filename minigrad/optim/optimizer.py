@@ -122,7 +122,7 @@ class Optimizer:
         for key in group:
             if key not in self.defaults and key not in OWN:
                 raise ValueError(f"{where}{type(self).__name__} has no hyperparameter {key!r}; it has "
-                                 f"{', '.join(self.defaults)}")
+                                 f"{', '.join(self.defaults)}, and a group has params, hooks and name")
 
     def _checked(self, options, where=""):
         options = checked(options, where)
@@ -164,14 +164,15 @@ class Optimizer:
         pipeline = Pipeline(hooks)
         for group in self.param_groups:
             check_order([*pipeline, *group.get("hooks", ())])
-        take(self, pipeline)
+        take(self, self._all_hooks(hooks=pipeline))
         self._hooks = pipeline
 
-    def _all_hooks(self, without=None):
-        """Return every hook: of all, of the groups (but one), of the update."""
+    def _all_hooks(self, hooks=None, update_hooks=None, without=None):
+        """Return every hook: of all, of the groups (but one), of the update; or with others in their place."""
         own = [hook for number, group in enumerate(self.param_groups) if number != without
                for hook in group.get("hooks", ())]
-        return [*self._hooks, *own, *self._update_hooks]
+        return [*(self._hooks if hooks is None else hooks), *own,
+                *(self._update_hooks if update_hooks is None else update_hooks)]
 
     @property
     def update_hooks(self):
@@ -181,7 +182,7 @@ class Optimizer:
     @update_hooks.setter
     def update_hooks(self, hooks):
         pipeline = Pipeline(hooks, place="update")
-        take(self, pipeline)
+        take(self, self._all_hooks(update_hooks=pipeline))
         self._update_hooks = pipeline
 
     # -------------------------------------------------------------------------------------- step
@@ -386,5 +387,6 @@ class Optimizer:
     def __repr__(self):
         rates = dict.fromkeys(shown(g["lr"]) if callable(g["lr"]) else f"{g['lr']:g}" for g in self.param_groups)
         groups = f" in {len(self.param_groups)} groups" if len(self.param_groups) > 1 else ""
+        own = f", update_hooks: {self._update_hooks!r}" if len(self._update_hooks) else ""
         return (f"{type(self).__name__}({len(self.params)} parameters{groups}, lr={'/'.join(rates)}, "
-                f"hooks: {self.hooks!r})")
+                f"hooks: {self.hooks!r}{own})")

@@ -13,10 +13,15 @@ def take(optimizer, hooks):
     (A state that shall go on is loaded into it afterwards.)
 
     Raises:
-        ValueError: if another optimizer has such a hook still, and the two would mix their gradients; or if one that
-            has served another has no ``reset``.  Nothing has changed then.
+        ValueError: if such a hook stands in two places, or another optimizer has it still, and the two would mix their
+            gradients; or if one that has served another has no ``reset``.  Nothing has changed then.
     """
-    stateful = {id(hook): hook for hook in hooks if hasattr(hook, "state_dict")}.values()
+    places = [hook for hook in hooks if hasattr(hook, "state_dict")]
+    stateful = {id(hook): hook for hook in places}.values()
+    for hook in stateful:
+        if sum(hook is other for other in places) > 1:
+            raise ValueError(f"{hook!r} stands in two places, and would mix what it remembers of them; make a second "
+                             f"one")
     used = []
     for hook in stateful:
         held, owner = (find() for find in OWNERS.get(id(hook), (_nothing, _nothing)))

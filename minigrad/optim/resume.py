@@ -10,7 +10,7 @@ from reprlib import repr as brief
 
 import numpy as np
 
-from minigrad.hooks.protocol import hook_name, shown
+from minigrad.hooks.protocol import check_keys, hook_name, shown
 from minigrad.optim.groups import flag, from_zero, label
 from minigrad.optim.owners import schedules_of, take
 from minigrad.optim.updates import elementwise
@@ -69,6 +69,7 @@ def restore(optimizer, state):
              *paired("update_hooks", optimizer.update_hooks, state["update_hooks"])]
     for i, (group, saved) in enumerate(zip(groups, state["param_groups"])):
         pairs += paired(f"the hooks of {label(i, group)}", group.get("hooks", ()), saved["hooks"])
+    check_windows(optimizer, pairs)
     pairs += paired_schedules(schedules_of(optimizer), state["schedules"])
 
     take(optimizer, optimizer._all_hooks())         # lest the next step resets one that was put into a group by hand
@@ -122,18 +123,6 @@ def check_sections(optimizer, state):
         raise ValueError(f"this state has {len(groups) if isinstance(groups, list) else brief(groups)} parameter "
                          f"groups, and the optimizer {len(optimizer.param_groups)}; one that opt.add_param_group() "
                          f"added is added before the state is loaded")
-
-
-def check_keys(what, given, wanted):
-    """Refuse a dict without exactly the wanted keys, saying which are missing and which are odd."""
-    if not isinstance(given, dict):
-        raise ValueError(f"{what}: a dict is wanted, not {brief(given)}")
-    missing = ", ".join(repr(key) for key in wanted if key not in given)
-    odd = [repr(key) for key in given if key not in wanted]
-    odd = ", ".join([*odd[:5], f"{len(odd) - 5} more"] if len(odd) > 6 else odd)
-    if missing or odd:
-        parts = [f"{verb} {keys}" for verb, keys in (("lacks", missing), ("has", odd)) if keys]
-        raise ValueError(f"{what}: it {' and '.join(parts)}")
 
 
 def fitting_counters(saved):
@@ -211,6 +200,21 @@ def paired(where, mine, saved, cure="make it as it was when the state was saved"
                                  f"it up again")
             pairs.append((where, one, deepcopy(held["state"])))
     return pairs
+
+
+def check_windows(optimizer, pairs):
+    """Refuse gathered gradients of what is no parameter of the optimizer, or of another shape."""
+    for where, one, saved in pairs:
+        sums = saved.get("sums") if getattr(one, "role", None) == "accumulate" and isinstance(saved, dict) else None
+        for name, held in sums.items() if isinstance(sums, dict) else ():
+            if name not in optimizer.params:
+                fault = f"{brief(name)}, which is no parameter of the optimizer; it has {brief(list(optimizer.params))}"
+            elif isinstance(held, np.ndarray) and held.shape != optimizer.params[name].shape:
+                shape = tuple(optimizer.params[name].shape)
+                fault = f"{name!r} of shape {held.shape}, and the parameter has {shape}"
+            else:
+                continue
+            raise ValueError(f"{where}: the state of {hook_name(one)} does not fit: sums has {fault}")
 
 
 def paired_schedules(mine, saved):

@@ -265,6 +265,7 @@ def proposal(optimizer, names, p, g, state, options, together=None):
 
 
 def who(optimizer, names):
+    """Return how a message about a proposal begins."""
     return f"{type(optimizer).__name__}.propose, parameter {names[0]}: "
 
 

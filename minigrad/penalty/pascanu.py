@@ -21,7 +21,8 @@ def omega(deltas, states, weight_hh, nonlinearity="tanh", squared=False, mean=Fa
         y_t = (delta_t * f'(h_t)) W,    f' = 1 - h_t^2 (tanh), [h_t > 0] (relu)
         Omega = 1/N sum_n sum_t (||y_t|| / ||delta_t|| - 1)^2
 
-    for N sequences (Pascanu, Mikolov, Bengio 2013), one term for each use of W.  Its gradient is the
+    for N sequences (Pascanu, Mikolov, Bengio 2013, whose states are the arguments of f; with the states after f, as
+    here, so does their program), one term for each use of W.  Its gradient is the
     immediate partial derivative with respect to W alone, deltas and states held constant:
 
         1/N sum_n sum_t 2 (r - 1) / ||delta_t|| (delta_t * f'(h_t))^T y_t / ||y_t||,    r = ||y_t|| / ||delta_t||

@@ -32,8 +32,8 @@ def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
     with styled():
         lanes.dress(ax)
         if series["clips"]:
-            line(ax, lanes, x, before, BEFORE, "before clipping", zorder=3)
-            line(ax, lanes, x[passed], series["after"][passed], AFTER, "after clipping", zorder=4)
+            line(ax, lanes, x, before, BEFORE, f"before {series['what']}", zorder=3)
+            line(ax, lanes, x[passed], series["after"][passed], AFTER, f"after {series['what']}", zorder=4)
             if clipped.any():
                 ax.plot(x[clipped], lanes.place(before[clipped]), ".", color=BEFORE, ms=3.5, zorder=3.5,
                         label=f"clipped steps ({clipped[passed].mean():.0%})")
@@ -41,11 +41,12 @@ def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
             if shown.any():
                 same = (limits[shown] == limits[shown][0]).all()
                 ax.plot(x[shown], limits[shown], ":", color=THRESHOLD, lw=1.6, zorder=5,
-                        label=f"threshold {limits[shown][0]:g}" if same else "threshold")
+                        label=(f"threshold {limits[shown][0]:g}" if same else "threshold") + series["of"])
         else:
-            line(ax, lanes, x, before, BEFORE, "gradient norm, no clipping", zorder=3)
+            line(ax, lanes, x, before, BEFORE, "as backward left it", zorder=3)
         which = {1.0: "L1 ", math.inf: "largest element of the "}.get(series["p"], "")
-        ax.set(xlabel=series["xlabel"], ylabel=f"{which}gradient norm", title=title or "Gradient norm per step")
+        ax.set(xlabel=series["xlabel"], ylabel=f"{which}gradient norm",
+               title=title or f"Gradient norm per step{series['whose']}")
         ax.margins(x=0.01)
         low, high = np.log10(ax.get_ylim())
         ax.set_ylim(10.0 ** low, 10.0 ** min(high + 0.22 * (high - low), 307.0))       # room for the legend
@@ -62,7 +63,7 @@ def line(ax, lanes, x, y, colour, label, zorder):
 
 
 def before_after(trace, stage=None):
-    """Return as arrays what :func:`norms` draws: x and its name, before, after, threshold, clipped, passed; and p.
+    """Return as arrays what :func:`norms` draws: x, before, after, threshold, clipped, passed; and p and some words.
 
     A step that was skipped, or raised, before it reached the stage is there with the norm that backward produced, and
     has not ``passed``; micro-batches held back by ``Accumulate`` are left out, as their window stands for them.
@@ -81,14 +82,17 @@ def before_after(trace, stage=None):
     updates = np.array([r.step for r in rows])
     is_update = len(set(updates.tolist())) == len(rows)         # else several calls share an update: count the calls
     thresholds = array(r.threshold for r in rows)
+    shown = next(r for r in rows if r.stage == chosen)
     return {
         "x": updates if is_update else np.array([r.micro_step for r in rows]),
         "xlabel": "update" if is_update else "call of optimizer.step",
         "before": array(r.norm_in for r in rows),
         "after": array(r.norm_in if r.norm_out is None else r.norm_out for r in rows),
         "passed": np.array([r.stage == chosen for r in rows]), "threshold": thresholds,
-        "clips": not np.isnan(thresholds).all(), "clipped": array(r.coefficient for r in rows) < 1,
-        "p": next(r.p for r in rows if r.stage == chosen),
+        "clips": chosen > 0, "clipped": array(r.coefficient for r in rows) < 1,
+        "p": shown.p, "what": "clipping" if shown.threshold is not None else shown.hook,
+        "of": {"ClipValue": " per element"}.get(shown.hook, " per unit" if "units_clipped" in shown.extra else ""),
+        "whose": f", {shown.group}" if shown.group else "",
     }
 
 
