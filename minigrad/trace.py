@@ -225,7 +225,10 @@ def as_json(extra):
         return ""
     import json
 
-    return json.dumps(extra, sort_keys=True, default=str)
+    try:
+        return json.dumps(extra, default=str)
+    except (TypeError, ValueError):             # keys that are no text, or what contains itself
+        return json.dumps(str(extra))
 
 
 def column_index(name):

@@ -54,7 +54,8 @@ class AGC:
             if g is not None and (name not in ctx.params or np.shape(ctx.params[name]) != g.shape):
                 raise ValueError(f"AGC: {fault(name, g, ctx.params)}")
         ctx.note(clipping=clipping)
-        return clip_units(grads, lambda name: clipping * np.maximum(unit_norms(ctx.params[name]), self.eps), ctx)
+        with np.errstate(over="ignore"):            # a limit beyond the floats limits nothing
+            return clip_units(grads, lambda name: clipping * np.maximum(unit_norms(ctx.params[name]), self.eps), ctx)
 
     def __repr__(self):
         return f"AGC({shown(self.clipping)}, eps={self.eps!r})"

@@ -1,6 +1,7 @@
 """Runs hooks left to right, measures each stage, and refuses orders that cannot be meant."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -69,11 +70,13 @@ class Pipeline:
     """
 
     def __init__(self, hooks=(), place="gradient"):
+        if hooks is None or isinstance(hooks, (str, bytes)):
+            raise TypeError(f"hooks is a list, [] for none, not {hooks!r}")
         if callable(hooks):
             raise TypeError(f"hooks is a list, in time order: write [{hook_name(hooks)}(...)] with square brackets")
         self.hooks = list(hooks)
         self.place = place
-        self.groups = {}                # name of a parameter group -> its own Pipeline, to be shown
+        self.groups = []                # (name of a parameter group, its own Pipeline), to be shown
         for hook in self.hooks:
             if not callable(hook) or isinstance(hook, type):
                 raise TypeError(f"a hook is a callable hook(grads, ctx), not {hook!r}"
@@ -83,15 +86,12 @@ class Pipeline:
                 raise OrderError(f"{hook_name(hook)} {why}")
         check_order(self.hooks)
 
-    def state_dicts(self):
-        """Return (hook, state) for each hook that keeps a state, to be undone with :meth:`undo`."""
-        return [(hook, hook.state_dict()) for hook in self.hooks if hasattr(hook, "state_dict")]
-
     @staticmethod
     def undo(states):
-        """Give hooks the states back that :meth:`state_dicts` returned."""
+        """Give hooks the states back that they had, all of them, even if one refuses its own."""
         for hook, state in states:
-            hook.load_state_dict(state)
+            with suppress(Exception):
+                hook.load_state_dict(state)
 
     def __len__(self):
         return len(self.hooks)
@@ -109,7 +109,7 @@ class Pipeline:
             accumulates = getattr(hook, "role", None) == "accumulate"
             lines.append(self.line(hook, "" if accumulates else label))
             label = "per window" if accumulates else label
-        for name, group in self.groups.items():
+        for name, group in self.groups:
             lines += [f"{name}: {self.line(hook, label)}" for hook in group]
         return "\n -> ".join(lines) if lines else "no hooks"
 
@@ -150,7 +150,7 @@ class Pipeline:
                     stage.status, stage.reason = outcome.status, outcome.reason
                     return outcome, stages
                 outcome = checked(outcome, grads, stage)
-            except Exception as error:
+            except BaseException as error:
                 stage.status, stage.reason = "raise", f"{type(error).__name__}: {error}"
                 if isinstance(error, ValueError) and "read-only" in str(error):
                     raise ValueError(f"hook {stage.hook} writes into a gradient it was given ({error}); return new "
@@ -207,9 +207,9 @@ def run_groups(groups, grads, ctx, *, counts, per_parameter, first, stages):
     return grads
 
 
-def backward_stage(grads, norm_in, counts, per_parameter):
+def backward_stage(name, grads, norm_in, counts, per_parameter):
     """Return the record of the gradient as backward produced it."""
-    stage = Stage("backward", norm_in=norm_in, norm_out=norm_in, coefficient=1.0, cosine=1.0)
+    stage = Stage(name, norm_in=norm_in, norm_out=norm_in, coefficient=1.0, cosine=1.0)
     if counts:
         count(stage, grads)
     if per_parameter:

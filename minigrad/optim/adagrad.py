@@ -34,7 +34,7 @@ class Adagrad(Optimizer):
         tensor([0.9, 1.1], requires_grad=True)
     """
 
-    elementwise = True
+    elementwise = hands_over = True
 
     def __init__(self, params, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10,
                  **kwargs):

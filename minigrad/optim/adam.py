@@ -38,7 +38,7 @@ class Adam(Optimizer):
         tensor([0.9, 1.1], requires_grad=True)
     """
 
-    elementwise = True
+    elementwise = hands_over = True
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False, **kwargs):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,

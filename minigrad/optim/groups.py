@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad.hooks import Pipeline
 from minigrad.optim.owners import take
-from minigrad.optim.updates import elementwise, joined
+from minigrad.optim.updates import joined, says
 from minigrad.tensor import Tensor
 
 OWN = ("params", "param_names", "hooks", "initial_lr", "name")
@@ -219,6 +219,6 @@ def runs_of(optimizer, number, names):
     if held != names:
         optimizer._lay_down()
         arrays = {name: optimizer.params[name]._array for name in names}
-        runs = joined(names, arrays) if elementwise(type(optimizer)) else [[name] for name in names]
+        runs = joined(names, arrays) if says(optimizer, "elementwise") else [[name] for name in names]
         optimizer._runs[number] = list(names), runs
     return runs

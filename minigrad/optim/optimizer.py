@@ -12,7 +12,7 @@ from minigrad.norms import norm
 from minigrad.optim import resume
 from minigrad.optim.groups import OWN, as_groups, checked, flag, from_zero, label, named, plan_of, refuse_extras
 from minigrad.optim.owners import take
-from minigrad.optim.updates import Joined, update
+from minigrad.optim.updates import joined_of, memory_of, roll_back, update
 from minigrad.recording import enable_grad
 from minigrad.tensor import Tensor
 
@@ -77,7 +77,7 @@ class Optimizer:
         self.trace = trace
         self._state = {}
         self.updates = self.micro_steps = self.held = self.skipped = 0
-        self._warned = self._missed = False
+        self._warned = self._missed = self._seen = False
         take(self, self._all_hooks())
 
     def __getstate__(self):
@@ -134,7 +134,8 @@ class Optimizer:
 
     def _group_hooks(self, hooks):
         """Return a group's own hooks as a Pipeline that may stand behind the hooks of all."""
-        pipeline = hooks if isinstance(hooks, Pipeline) else Pipeline(hooks, place="group")
+        own = isinstance(hooks, Pipeline) and hooks.place == "group"
+        pipeline = hooks if own else Pipeline(list(hooks) if isinstance(hooks, Pipeline) else hooks, place="group")
         check_order([*self._hooks, *pipeline])
         return pipeline
 
@@ -155,8 +156,8 @@ class Optimizer:
     @property
     def hooks(self):
         """The gradient hooks, as a Pipeline; a list may be assigned."""
-        self._hooks.groups = {label(number, group): group.get("hooks", ())
-                              for number, group in enumerate(self.param_groups)}
+        self._hooks.groups = [(label(number, group), group["hooks"]) for number, group in enumerate(self.param_groups)
+                              if isinstance(group.get("hooks"), Pipeline)]
         return self._hooks
 
     @hooks.setter
@@ -236,10 +237,15 @@ class Optimizer:
         for index, hook in enumerate(self.hooks):
             if getattr(hook, "role", None) == "accumulate":
                 plan, states, weight = plan_of(self), self._hook_states(), hook.weights
-                grads = hook.flush()
-                if grads is not None:
+                try:
+                    grads = hook.flush()
+                    if grads is None:
+                        return None
                     grads = {name: grads.get(name) for name in self.params}     # some may have been added since
                     return self._advance(grads, plan, weight, None, states, start=index + 1)
+                except BaseException:
+                    Pipeline.undo(states)
+                    raise
         return None
 
     def _hook_states(self):
@@ -252,13 +258,14 @@ class Optimizer:
         measured = {"counts": detailed, "per_parameter": per_parameter}
         ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=plan[0].options["lr"],
                       params={name: p._locked() for name, p in self.params.items()}, norm=norm(grads.values()))
-        stages = [backward_stage(grads, ctx.norm, **measured)]
-        if start:
-            stages[0].hook = "flush"
+        stages = [backward_stage("flush" if start else "backward", grads, ctx.norm, **measured)]
+        held = memory_of(self)
         try:
             outcome, length = self._nothing_came(grads), ctx.norm
             if outcome is None:
                 outcome, _ = self._hooks.run(grads, ctx, **measured, start=start, stages=stages)
+            if isinstance(outcome, dict) and all(g is None for g in outcome.values()):
+                outcome = SKIP.because("the hooks left no gradient")
             if not start and not (isinstance(outcome, Verdict) and outcome.status == "skip"):
                 self._warn_once(grads, length, ("raise", "skip", "zero", "propagate"))
             if not isinstance(outcome, Verdict):
@@ -266,20 +273,21 @@ class Optimizer:
             if not isinstance(outcome, Verdict):
                 self._warn_once(outcome, ctx.norm, ("propagate",))
                 outcome = update(self, outcome, plan, ctx, stages, measured) or outcome
+            status, reason = (outcome.status, outcome.reason) if isinstance(outcome, Verdict) else ("step", "")
+            report = self._report(status, reason, ctx, loss, stages)
+            self.micro_steps += not start
+            self.updates += status == "step"
+            self.held += status == "hold"
+            self.skipped += status == "skip"
+            if detailed:
+                self.trace.record_report(report)
+            return report
         except BaseException as error:
             Pipeline.undo(states)
+            roll_back(self, held, ctx.params)
             if detailed:                # the step that ends a run is the one to look at
                 self.trace.record_report(self._report("raise", f"{type(error).__name__}: {error}", ctx, loss, stages))
             raise
-        status, reason = (outcome.status, outcome.reason) if isinstance(outcome, Verdict) else ("step", "")
-        report = self._report(status, reason, ctx, loss, stages)
-        self.micro_steps += not start
-        self.updates += status == "step"
-        self.held += status == "hold"
-        self.skipped += status == "skip"
-        if detailed:
-            self.trace.record_report(report)
-        return report
 
     def _report(self, status, reason, ctx, loss, stages):
         return StepReport(status, reason, self.updates, self.micro_steps, ctx.weight, ctx.lr, loss, stages)
@@ -290,19 +298,20 @@ class Optimizer:
     def state(self):
         """What the optimizer remembers of each parameter: name -> dict, of those that have been updated."""
         self._lay_down()
+        self._seen = True               # whoever holds it sees what becomes of it
         return self._state
 
     @state.setter
     def state(self, state):
+        if not isinstance(state, dict):
+            raise TypeError(f"opt.state is a dict, parameter name -> what is remembered of it, not {state!r}")
         self._lay_down()
         self._state = state
 
     def _lay_down(self):
         """Put the states that are kept joined where each parameter has its own."""
-        for _, runs in self._runs.values():
-            for run in runs:
-                if isinstance(run, Joined):
-                    run.lay_down(self._state)
+        for run in joined_of(self):
+            run.lay_down(self._state)
 
     def state_dict(self):
         """Return all that a later step depends on: moments, hooks' buffers and histories, counters, schedules.
@@ -345,7 +354,9 @@ class Optimizer:
         """Return the update of one parameter (p <- p + update) and its new state, changing nothing.
 
         A class that treats every element by itself says ``elementwise = True`` beside its ``propose``.  It is given
-        several parameters at once then, laid end to end, which is faster where there are many small ones.
+        several parameters at once then, laid end to end, which is faster where there are many small ones; its state is
+        a dict of arrays of their shape and of numbers.  One whose update is a new array each time, kept nowhere, says
+        ``hands_over = True``, and its memory is used.
 
         Args:
             p, g: its array and its gradient, both read-only; g is at least float32.

@@ -13,9 +13,8 @@ import numpy as np
 from minigrad.hooks.protocol import check_keys, hook_name, shown
 from minigrad.optim.groups import flag, from_zero, label
 from minigrad.optim.owners import schedules_of, take
-from minigrad.optim.updates import elementwise
+from minigrad.optim.updates import COUNTERS, says
 
-COUNTERS = ("updates", "micro_steps", "held", "skipped")
 SECTIONS = ("optimizer", "maximize", "counters", "param_groups", "state", "hooks", "update_hooks", "schedules")
 EXTRAS = ("initial_lr", "name")
 """What a group may have beside its hyperparameters, and has in its state then."""
@@ -23,7 +22,8 @@ EXTRAS = ("initial_lr", "name")
 
 def state_of(optimizer):
     """Return all that an optimizer remembers as a dict of numbers, strings and arrays, independent of it."""
-    moments = optimizer.state
+    optimizer._lay_down()
+    moments = optimizer._state
     names = [*(name for name in optimizer.params if name in moments),
              *(name for name in moments if name not in optimizer.params)]
     return {"optimizer": type(optimizer).__name__,
@@ -172,7 +172,7 @@ def fitting_moments(optimizer, saved):
     """Return the saved moments, a copy, if they are of parameters of the optimizer, and of their shapes."""
     check_keys("the moments in this state, parameter name -> dict", saved,
                [name for name in optimizer.params if isinstance(saved, dict) and name in saved])
-    alike = elementwise(type(optimizer))
+    alike = says(optimizer, "elementwise")
     for name, held in saved.items():
         shape = tuple(optimizer.params[name].shape)
         if not isinstance(held, dict):

@@ -38,7 +38,7 @@ class RMSprop(Optimizer):
         tensor([0.9, 1.1], requires_grad=True)
     """
 
-    elementwise = True
+    elementwise = hands_over = True
 
     def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False, **kwargs):
         super().__init__(params, {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay,

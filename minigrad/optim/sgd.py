@@ -37,7 +37,7 @@ class SGD(Optimizer):
         tensor([0.94, 0.92], requires_grad=True)
     """
 
-    elementwise = True
+    elementwise = hands_over = True
 
     def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, **kwargs):
         super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening,
@@ -57,5 +57,5 @@ class SGD(Optimizer):
             else:
                 fresh = g * (1 - options["dampening"]) if options["dampening"] else g
                 v = state["velocity"] * momentum + fresh
-            g, state = g + momentum * v if options["nesterov"] else v, {"velocity": v}
+            g, state = g + momentum * v if options["nesterov"] else v, {"velocity": np.asarray(v)}
         return g * -options["lr"], state

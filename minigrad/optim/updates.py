@@ -46,6 +46,8 @@ def update(optimizer, grads, plan, ctx, stages, measured):
         optimizer.params[name]._rebind(array)
     for proposed in found:
         proposed.keep(optimizer._state)
+    if optimizer._seen:
+        optimizer._lay_down()
     return None
 
 
@@ -64,7 +66,8 @@ def watch(optimizer, found, updates, ctx, stages, measured, first):
     ctx.norm = norm([proposed.update for proposed in found])
     if len(optimizer.update_hooks):
         for proposed in found:
-            updates.update(proposed.parts())
+            updates.update((name, locked(part)) for name, part in proposed.parts())
+        ctx.norm = norm(updates.values())       # the hooks see the same digits, whatever is joined
         held = [hook.state_dict() if hasattr(hook, "state_dict") else None for hook in optimizer.update_hooks]
         outcome, _ = optimizer.update_hooks.run(updates, ctx, **measured, first=first, stages=stages)
         if isinstance(outcome, Verdict):
@@ -109,9 +112,9 @@ class Proposal:
             self.update = self.update - np.multiply(self.p, c, dtype=self.update.dtype)
 
     def add(self):
-        """Form p + update, in p's dtype, in the update's place: in its memory, where nobody else can have it."""
+        """Form p + update, in p's dtype, in the update's place: in its memory, where the optimizer hands that over."""
         update = self.update
-        if self.fresh and update.base is None and update.dtype == self.p.dtype and update.flags.writeable:
+        if self.fresh and isinstance(update, np.ndarray) and update.base is None and update.dtype == self.p.dtype:
             update += self.p
         else:
             self.update = np.add(self.p, update, order="C").astype(self.p.dtype, copy=False)
@@ -180,7 +183,7 @@ class Joined:
         state = self.join(list(map(optimizer._state.get, self.names))) if self.state is None else self.state
         if state is MIXED or any(a.dtype != self.dtype for a in arrays):
             return None
-        p, g = self.parameters.join(arrays), np.concatenate([g.reshape(-1) for g in gradients])
+        p, g = locked(self.parameters.join(arrays)), locked(np.concatenate([g.reshape(-1) for g in gradients]))
         return proposal(optimizer, self.names, p, g, state, options, self)
 
     def join(self, states):
@@ -225,6 +228,13 @@ MIXED = object()
 """States that are not of one kind."""
 
 
+def locked(array):
+    """Return a view that cannot be written to."""
+    array = np.asarray(array).view()            # an update of a parameter without axes may be a number
+    array.flags.writeable = False
+    return array
+
+
 def joined(names, params):
     """Return the parameters of a group as Joined ones and, where one stands alone, lists of one name."""
     runs, size = [], 0
@@ -238,11 +248,11 @@ def joined(names, params):
     return [run if len(run) == 1 else Joined(run, params) for run in runs]
 
 
-def elementwise(kind):
-    """Say whether a class of optimizers says of its own ``propose`` that it treats every element by itself."""
-    for base in kind.__mro__:
-        if "propose" in vars(base):
-            return vars(base).get("elementwise", False)
+def says(optimizer, what):
+    """Return whether an optimizer says ``elementwise`` or ``hands_over`` of its ``propose``, in the same class."""
+    for place in (optimizer, *type(optimizer).__mro__):
+        if "propose" in vars(place):
+            return vars(place).get(what, False)
     return False
 
 
@@ -259,14 +269,50 @@ def proposal(optimizer, names, p, g, state, options, together=None):
         raise ValueError(f"{who(optimizer, names)}returned a {type(update).__name__} of shape {update.shape} and dtype "
                          f"{update.dtype}; the update is an array of the parameter's shape, {p.shape}, and of kind "
                          f"{p.dtype}")
-    known = (p, g, *(state or {}).values(), *(proposed[1] or {}).values())       # it may be the velocity that is kept
-    fresh = not any(update is array or getattr(array, "base", None) is update for array in known)
-    return Proposal(names, p, *proposed, options, together, fresh)
+    if together is not None and not fits(proposed[1], p.shape):
+        raise TypeError(f"{who(optimizer, names)}as it says elementwise = True, a state is a dict of arrays of the "
+                        f"parameter's shape and of numbers, or None, not {proposed[1]!r}")
+    return Proposal(names, p, *proposed, options, together, says(optimizer, "hands_over"))
+
+
+def fits(state, shape):
+    """Say whether a state can be cut up as the parameters are."""
+    plain = (bool, int, float, str, type(None))
+    return state is None or (isinstance(state, dict) and all(
+        value.shape == shape if isinstance(value, np.ndarray) else isinstance(value, plain)
+        for value in state.values()))
 
 
 def who(optimizer, names):
     """Return how a message about a proposal begins."""
     return f"{type(optimizer).__name__}.propose, parameter {names[0]}: "
+
+
+def joined_of(optimizer):
+    """Return the parameters of an optimizer that are kept joined."""
+    return [run for _, runs in optimizer._runs.values() for run in runs if isinstance(run, Joined)]
+
+
+COUNTERS = ("updates", "micro_steps", "held", "skipped")
+
+
+def memory_of(optimizer):
+    """Return what a step may change beside parameters and hooks, for :func:`roll_back`."""
+    counters = {name: getattr(optimizer, name) for name in COUNTERS}
+    return counters, dict(optimizer._state), [(run, run.state) for run in joined_of(optimizer)]
+
+
+def roll_back(optimizer, memory, params):
+    """Put everything back as it was, where a step was broken off: parameters too, from name -> array."""
+    counters, state, joined_states = memory
+    for name, p in optimizer.params.items():
+        if p._array is not params[name]:
+            p._rebind(params[name])
+    vars(optimizer).update(counters)
+    optimizer._state.clear()
+    optimizer._state.update(state)
+    for run, kept in joined_states:
+        run.state = kept
 
 
 def proposals(optimizer, plan, params, grads):
