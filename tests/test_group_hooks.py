@@ -23,6 +23,14 @@ def two(first=None, second=None, make=optim.SGD, **kwargs):
     return a, b, opt
 
 
+class Count(Stateful):
+    remembers = {"seen": 0}
+
+    def __call__(self, grads, ctx):
+        self.seen += 1
+        return grads
+
+
 @pytest.mark.parametrize(("common", "first", "second", "moved"), [
     ([], [ClipNorm(1.0)], None, ([0.6, 0.8], [0.0, 12.0])),
     ([], [ClipNorm(1.0)], [ClipNorm(6.0)], ([0.6, 0.8], [0.0, 6.0])),
@@ -127,13 +135,6 @@ def test_common_hooks_are_checked_against_those_of_groups():
 
 
 def test_a_hold_in_a_group_is_refused_and_undone():
-    class Count(Stateful):
-        remembers = {"seen": 0}
-
-        def __call__(self, grads, ctx):
-            self.seen += 1
-            return grads
-
     count = Count()
     a, _b, opt = two([count], [lambda grads, ctx: HOLD], hooks=[NonFinite()])
     with pytest.raises(TypeError, match=r"of head returned HOLD.*hooks=\[\.\.\.\]"):
@@ -142,13 +143,6 @@ def test_a_hold_in_a_group_is_refused_and_undone():
 
 
 def test_hooks_of_groups_can_be_assigned_and_belong_to_one_optimizer():
-    class Count(Stateful):
-        remembers = {"seen": 0}
-
-        def __call__(self, grads, ctx):
-            self.seen += 1
-            return grads
-
     count = Count()
     _a, b, opt = two([count])
     opt.step()
