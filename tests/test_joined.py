@@ -92,6 +92,16 @@ def test_the_state_in_hand_stays_true(name):
     assert ends(params, opt) == ends(others, one_by_one)
 
 
+def test_loading_a_state_leaves_them_together():
+    opt = pair("Adam")[0][1]
+    pairs = [(list(opt.params.values()), opt)]
+    for _ in range(2):
+        give(np.random.default_rng(0), pairs)
+        opt.step()
+        assert any(run.state for runs in opt._runs.values() for run in runs if not isinstance(run, list))
+        opt.load_state_dict(opt.state_dict())
+
+
 def test_a_copy_has_the_moments():
     pairs = pair("momentum")
     opt = pairs[0][1]
@@ -188,7 +198,7 @@ def test_a_step_that_is_interrupted_anywhere_has_changed_nothing(traced):
                 if run.state], opt.updates, opt.micro_steps, opt.held, count.seen, opt.update_hooks[0].seen)
 
     def runs():
-        return [run for _, found in opt._runs.values() for run in found if not isinstance(run, list)]
+        return [run for found in opt._runs.values() for run in found if not isinstance(run, list)]
 
     for p in params:
         p.grad = rng.normal(size=3)

@@ -165,7 +165,6 @@ class Pipeline:
             grads = outcome
         return grads, stages
 
-
     def refuse_to_hold(self, stage, windowed):
         """Refuse a HOLD from where nothing can be held."""
         if self.place == "update":

@@ -167,7 +167,7 @@ class Stateful:
 def copied(value):
     """Return a copy of what a hook remembers: of containers and arrays, all the way down."""
     if isinstance(value, np.ndarray):
-        return value.copy(order="K")            # as it lies in memory, for sums depend on that in the last bit
+        return value.copy(order="K")            # as it lies in memory: a product may depend on it
     if isinstance(value, (int, float, str, bool, type(None), np.dtype)):
         return value
     if type(value) is dict:

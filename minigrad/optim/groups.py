@@ -215,10 +215,8 @@ def plan_of(optimizer):
 
 def runs_of(optimizer, number, names):
     """Return the parameters of a group as they are updated: joined, where ``propose`` is elementwise."""
-    held, runs = optimizer._runs.get(number, (None, None))
-    if held != names:
-        optimizer._lay_down()
+    if number not in optimizer._runs:
         arrays = {name: optimizer.params[name]._array for name in names}
-        runs = joined(names, arrays) if says(optimizer, "elementwise") else [[name] for name in names]
-        optimizer._runs[number] = list(names), runs
-    return runs
+        together = says(optimizer, "elementwise")
+        optimizer._runs[number] = joined(names, arrays) if together else [[name] for name in names]
+    return optimizer._runs[number]

@@ -66,8 +66,7 @@ class Optimizer:
         self.defaults = self._checked(defaults)
         self.maximize = flag(maximize, "maximize")
         self._hooks, self._update_hooks = Pipeline(hooks), Pipeline(update_hooks, place="update")
-        self.param_groups, self.params = [], {}
-        self._runs, self._schedules = {}, []
+        self.param_groups, self.params, self._runs, self._schedules = [], {}, {}, []
         for group in as_groups(params):
             self.add_param_group(group)
         if not self.params:
@@ -254,8 +253,7 @@ class Optimizer:
     def _advance(self, grads, plan, weight, loss, states, start=0):
         """Run hooks and update; whatever goes wrong, parameters, moments and hooks are what they were."""
         detailed = self.trace is not None
-        per_parameter = detailed and self.trace.per_parameter
-        measured = {"counts": detailed, "per_parameter": per_parameter}
+        measured = {"counts": detailed, "per_parameter": detailed and self.trace.per_parameter}
         ctx = Context(step=self.updates, micro_step=self.micro_steps, weight=weight, lr=plan[0].options["lr"],
                       params={name: p._locked() for name, p in self.params.items()}, norm=norm(grads.values()))
         stages = [backward_stage("flush" if start else "backward", grads, ctx.norm, **measured)]

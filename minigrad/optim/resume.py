@@ -1,6 +1,6 @@
 """What an optimizer remembers, as one dict that can be saved, and how it is taken up again: all of it, or nothing.
 
-Arrays are copied with their order in memory: a norm adds up in that order, and its last bit depends on it.
+Arrays are copied with their order in memory, as the last bit of a product may depend on it.
 """
 
 import warnings
@@ -64,7 +64,7 @@ def restore(optimizer, state):
     new = {"maximize": flag(state["maximize"], "maximize"), **fitting_counters(state["counters"])}
     options = [fitting_group(optimizer, label(i, group), group, saved)
                for i, (group, saved) in enumerate(zip(groups, state["param_groups"]))]
-    new["state"] = fitting_moments(optimizer, state["state"])
+    new["_state"] = fitting_moments(optimizer, state["state"])
     pairs = [*paired("hooks", optimizer.hooks, state["hooks"]),
              *paired("update_hooks", optimizer.update_hooks, state["update_hooks"])]
     for i, (group, saved) in enumerate(zip(groups, state["param_groups"])):
@@ -73,6 +73,7 @@ def restore(optimizer, state):
     pairs += paired_schedules(schedules_of(optimizer), state["schedules"])
 
     take(optimizer, optimizer._all_hooks())         # lest the next step resets one that was put into a group by hand
+    optimizer._lay_down()
     before, rates, touched = {name: getattr(optimizer, name) for name in new}, [dict(group) for group in groups], []
     try:
         for where, one, saved in pairs:
@@ -238,4 +239,5 @@ def kinds(where, saved):
 
 
 def listed(names):
+    """Return names as a message shows them."""
     return f"[{', '.join(map(str, names))}]" if names else "none"

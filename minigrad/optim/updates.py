@@ -63,8 +63,9 @@ def watch(optimizer, found, updates, ctx, stages, measured, first):
 
     ``first`` is the number of the first stage here.
     """
-    ctx.norm = norm([proposed.update for proposed in found])
-    if len(optimizer.update_hooks):
+    if not len(optimizer.update_hooks):
+        ctx.norm = norm([proposed.update for proposed in found])
+    else:
         for proposed in found:
             updates.update((name, locked(part)) for name, part in proposed.parts())
         ctx.norm = norm(updates.values())       # the hooks see the same digits, whatever is joined
@@ -96,7 +97,7 @@ def watch(optimizer, found, updates, ctx, stages, measured, first):
 class Proposal:
     """What an optimizer proposes for some parameters: p <- p + update, and their new state.
 
-    ``p`` and ``update`` are arrays of one parameter's shape, or vectors; ``parts`` cuts such an array, or a state, up.
+    ``p`` and ``update`` are arrays of one parameter's shape, or vectors; ``parts`` cuts a vector up.
     """
 
     __slots__ = ("fresh", "joined", "names", "options", "p", "state", "update")
@@ -290,7 +291,7 @@ def who(optimizer, names):
 
 def joined_of(optimizer):
     """Return the parameters of an optimizer that are kept joined."""
-    return [run for _, runs in optimizer._runs.values() for run in runs if isinstance(run, Joined)]
+    return [run for runs in optimizer._runs.values() for run in runs if isinstance(run, Joined)]
 
 
 COUNTERS = ("updates", "micro_steps", "held", "skipped")
