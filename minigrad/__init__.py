@@ -14,9 +14,10 @@ import numpy as np
 from numpy import inf, linalg, nan, pi
 
 from minigrad import autograd, hooks, methods, nn, optim, penalty, rules, utils
+from minigrad.checkpoint import checkpoint
 from minigrad.constructors import CONSTRUCTORS, DTYPES
 from minigrad.utils.data import DataLoader, TensorDataset
-from minigrad.engine import defconstant, defvjp, primitive, respell
+from minigrad.table import defconstant, defvjp, primitive, respell
 from minigrad.functions import FUNCTIONS
 from minigrad.gradcheck import gradcheck
 from minigrad.gradient import grad
@@ -31,7 +32,7 @@ __version__ = "0.1.0"
 globals().update(FUNCTIONS | CONSTRUCTORS | {name: np.dtype(kind) for name, kind in DTYPES.items()})
 
 __all__ = [
-    "DataLoader", "NormTrace", "Tensor", "TensorDataset", "autograd", "defconstant", "defvjp", "enable_grad",
+    "DataLoader", "NormTrace", "Tensor", "TensorDataset", "autograd", "checkpoint", "defconstant", "defvjp", "enable_grad",
     "get_rng_state", "grad", "gradcheck", "hooks",
     "inference_mode", "inf", "is_grad_enabled", "linalg", "load", "manual_seed", "methods", "nan", "nn", "no_grad",
     "optim", "penalty", "pi", "primitive", "respell", "rules", "save", "set_rng_state", "utils",

@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 
-from minigrad.engine import RULES, SPELLINGS, Node, name_of
 from minigrad.recording import RECORDING
+from minigrad.table import RULES, SPELLINGS, Node, name_of
 
 ndarray = np.ndarray
 UNTOUCHED = frozenset({int, float, bool, type(None), slice, str, type(Ellipsis)})

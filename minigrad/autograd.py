@@ -5,13 +5,13 @@
 
 import numpy as np
 
-from minigrad.engine import defvjp, primitive
 from minigrad.gradcheck import gradcheck
 from minigrad.gradient import grad as grad_of_one
 from minigrad.gradient import starting_cotangent
 from minigrad.methods.common import as_tensor
 from minigrad.missing import explain
 from minigrad.recording import enable_grad, is_grad_enabled, no_grad
+from minigrad.table import defvjp, primitive
 from minigrad.tensor import Tensor, apply, result
 
 __all__ = ["Function", "grad", "gradcheck"]

@@ -1,18 +1,11 @@
-"""The engine: a table of gradient rules, an order of visit, and one backward sweep.
+"""The engine: one backward sweep over the tape, in an order that needs no recursion.
 
 It knows no operator, and of NumPy hardly more than what an array is.  It knows three things:
 
-* **the tape** is made of :class:`Node` objects, one per result.  A node is data: the
+* **the tape** (:mod:`minigrad.table`) is made of :class:`Node` objects, one per result.  A node is data: the
   function that made it, its parents, and the arrays that were used.  There are no closures,
   and children are never referenced, so a graph has no reference cycles and dies with its loss;
-* **the table** says how each function pulls a cotangent back to its arguments::
-
-      defvjp(np.multiply, lambda g, y, a, b: g * b,
-                          lambda g, y, a, b: g * a)
-
-  ``g`` is the cotangent dL/dy of the result ``y``; the rule returns dL/da (or dL/db), that is
-  the vector-Jacobian product ("vjp").  Broadcasting and dtype are no concern of a rule: the
-  engine undoes them, once, for all;
+* **the table** says how each function pulls a cotangent back to its arguments;
 * **the order**: every node bears a running number, and inputs are made before outputs, so going
   through the numbers downwards visits each node after all of its consumers.
 
@@ -21,170 +14,9 @@ tensors it records itself, and the gradient can be differentiated again.  This i
 mechanism behind ``create_graph=True``: there is no second set of rules.
 """
 
-import functools
-import inspect
-import sys
-from itertools import count
-
 import numpy as np
 
-# ------------------------------------------------------------------------------- the tape
-
-next_number = count().__next__
-"""The running number that makes creation order a topological order."""
-
-
-class Node:
-    """A place on the tape: a leaf (``_fn`` is None) or the result of one operation.
-
-    Slots: ``_requires_grad``; ``_array`` the array; ``_number`` the place in the order of creation; ``_fn``
-    the key into the table; ``_parents`` for each argument the node it came from, or None if no
-    gradient flows there; ``_saved`` for each argument the array (or constant) that was used (of a leaf that is a view
-    of another: that one, and how it is seen);
-    ``_kwargs``; ``_hooks`` to be called with the complete cotangent; ``_grad`` where a leaf keeps
-    its gradient.
-    """
-
-    __slots__ = ("__weakref__", "_array", "_fn", "_grad", "_hooks", "_kwargs", "_number", "_parents", "_requires_grad",
-                 "_saved")
-
-
-def FREED(*_):
-    """Stand in for the function of a node whose saved arrays have been given back."""
-    raise RuntimeError("this graph has been freed")
-
-
-# ------------------------------------------------------------------------------ the table
-
-class Rule:
-    """One line of the table: how a function runs forward and how cotangents are pulled back."""
-
-    __slots__ = ("composite", "constant", "forward", "into", "joint", "keywords", "positional", "reach", "vjps")
-
-    def __init__(self, forward, vjps=(), joint=None, composite=None, into=None, constant=False):
-        self.forward, self.vjps, self.joint = forward, tuple(vjps), joint
-        self.composite, self.into, self.constant = composite, into, constant
-        # How many arguments, counted from the first, a gradient can flow to without further asking.
-        self.reach = sys.maxsize if joint else (*self.vjps, None).index(None)
-        self.positional, self.keywords = accepted_arguments(joint or next(filter(None, self.vjps), None))
-
-    def has_vjp(self, index):
-        """Say whether a gradient can flow to the argument at this position."""
-        return self.joint is not None or (index < len(self.vjps) and self.vjps[index] is not None)
-
-
-def accepted_arguments(rule):
-    """Return how many arguments a rule takes beside g and y by position, and which by keyword (None: any)."""
-    if rule is None:
-        return sys.maxsize, None
-    code = getattr(rule, "__code__", None)
-    if code is None or inspect.ismethod(rule):
-        kind, kinds = inspect.Parameter, {n: p.kind for n, p in inspect.signature(rule).parameters.items()}
-        plain = [n for n, k in kinds.items() if k in (kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD)]
-        many, other = (k in kinds.values() for k in (kind.VAR_POSITIONAL, kind.VAR_KEYWORD))
-        names = [*plain[2:], *(n for n, k in kinds.items() if k == kind.KEYWORD_ONLY)]
-    else:                               # read off, as the table asks for hundreds when it is imported
-        plain = code.co_varnames[:code.co_argcount]
-        many, other = code.co_flags & inspect.CO_VARARGS, code.co_flags & inspect.CO_VARKEYWORDS
-        names = code.co_varnames[2:code.co_argcount + code.co_kwonlyargcount]
-    return sys.maxsize if many else len(plain) - 2, None if other else frozenset(names)
-
-
-RULES = {}
-"""The table itself: function -> Rule."""
-
-SPELLINGS = {}
-"""NumPy functions that are another spelling of functions in the table: function -> (stand-in, its keywords)."""
-
-
-def defvjp(fn, *vjps, joint=None, composite=None, into=None):
-    """Write a line of the table: the gradient rule of ``fn``, one vjp per positional argument.
-
-    Each vjp is called ``vjp(g, y, *args, **kwargs)`` and returns the cotangent of its argument.
-    It may use arithmetic operators, ``@``, ufuncs, the methods ``sum reshape transpose swapaxes T``, shapes,
-    and minigrad's own primitives; then it runs on arrays (first order) and on tensors (any order).
-
-    Args:
-        fn: a NumPy ufunc or function, or a function marked with :func:`primitive`.
-        *vjps: one rule per positional argument; None where no gradient can flow.
-        joint: instead of ``vjps``, one rule for all arguments at once, returning a sequence with a
-            cotangent (or None) per argument; for functions of any number of arguments, and for
-            recurrences where all cotangents come out of one sweep.
-        composite: for a rule that uses in-place NumPy and so cannot run on tensors: the
-            same function built of ordinary operations.  Orders above the first are taken from it.
-        into: for a function of which few elements of the first argument matter, such as a slice: ``into(held, g,
-            *args)`` adds the cotangent of that argument to an array in place, instead of making one as large.
-
-    Raises:
-        TypeError: if ``fn`` or a rule cannot be called.
-
-    Example:
-        >>> import numpy as np, minigrad as mg
-        >>> mg.defvjp(np.sinh, lambda g, y, x: g * np.cosh(x))
-        >>> mg.defvjp(np.cosh, lambda g, y, x: g * np.sinh(x))
-        >>> x = mg.tensor(0.5, requires_grad=True)
-        >>> float(mg.grad(np.sinh(x), x)) == float(np.cosh(0.5))
-        True
-    """
-    for rule in (fn, *vjps, joint, composite, into):
-        if rule is not None and not callable(rule):
-            raise TypeError(f"defvjp: {rule!r} is not callable; give a function and one rule "
-                            f"`lambda g, y, *args: ...` per argument")
-    if not (isinstance(fn, np.ufunc) or hasattr(fn, "is_primitive") or name_of(fn).startswith("np.")):
-        raise TypeError(f"defvjp({name_of(fn)}): a plain function never asks the table; mark it with @mg.primitive")
-    if not vjps and joint is None:
-        raise TypeError(f"defvjp({name_of(fn)}): give one rule per argument, or joint=rule")
-    RULES[fn] = Rule(getattr(fn, "__wrapped__", fn), vjps, joint, composite, into)
-
-
-def defconstant(*fns):
-    """Enter functions whose derivative is zero wherever it exists (comparisons, rounding, ...)."""
-    for fn in fns:
-        RULES[fn] = Rule(getattr(fn, "__wrapped__", fn), constant=True)
-
-
-def respell(fn, stand_in):
-    """Let a NumPy function, called with tensors, run as ``stand_in`` with the same arguments."""
-    code = stand_in.__code__
-    known = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
-    SPELLINGS[fn] = stand_in, None if code.co_flags & inspect.CO_VARKEYWORDS else frozenset(known)
-
-
-def primitive(fn):
-    """Mark a function of arrays as one operation, to be given a rule with :func:`defvjp`.
-
-    Called with arrays it is the plain function.  Called with a tensor among its positional arguments it is handed over
-    by NumPy's own protocol (``__array_function__``), as ``np.sum`` would be.
-
-    Example:
-        >>> import numpy as np, minigrad as mg
-        >>> @mg.primitive
-        ... def cube(x):
-        ...     return x * x * x
-        >>> mg.defvjp(cube, lambda g, y, x: g * 3 * x * x)
-        >>> x = mg.tensor(2.0, requires_grad=True)
-        >>> float(mg.grad(cube(x), x))
-        12.0
-    """
-    @functools.wraps(fn)
-    def dispatch(*args, **kwargs):
-        for arg in args:
-            if isinstance(arg, Node):
-                return arg.__array_function__(dispatch, (), args, kwargs)
-        return fn(*args, **kwargs)
-
-    dispatch.is_primitive = True
-    return dispatch
-
-
-def name_of(fn):
-    """Return the name by which a user knows a function: ``np.tanh``, ``relu``."""
-    module = getattr(fn, "__module__", None) or ""
-    name = getattr(fn, "__name__", repr(fn))
-    if isinstance(fn, np.ufunc):
-        return f"np.{name}"
-    return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith("numpy") else name
-
+from minigrad.table import FREED, RULES, Node, checkpoint, name_of
 
 # ------------------------------------------------------------------------------ the sweep
 
@@ -213,11 +45,12 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
     else:
         ends = {node._number for node in wanted}
         order = visit(roots, ends)
-        useful = leading_to(ends, order)
+        useful = leading_to(set(ends), order)
         if all_of_them:
             refuse_unreached(wanted, order)
     cotangents, results = {}, []
     owned, fresh = set(), set()     # buffers made by the engine's sums; arrays a rule made for a leaf and gave away
+    waiting = []                    # results of a checkpoint that the sweep has met, and their cotangents
     for root, seed in zip(roots, seeds):
         add_cotangent(cotangents, owned, root._number, seed, create_graph)
 
@@ -238,7 +71,13 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
         parents = node._parents
         if useful is not None and not any(p is not None and p._number in useful for p in parents):
             continue                            # an end of the way, or beside it: not passed through
-        if g is not None:
+        if fn is checkpoint:
+            if g is not None:
+                waiting.append((node, g))
+            if waiting and not (order and order[-1]._kwargs is node._kwargs):       # no other result of it to come
+                order += made_anew(node._kwargs["again"], waiting, useful, cotangents)
+                waiting = []
+        elif g is not None:
             if create_graph:
                 args, y = live_arguments(node), node
             else:
@@ -248,6 +87,9 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
             if create_graph and rule.composite is not None:
                 joint = through_composite(rule.composite, g, args, kwargs)
             elif rule.joint is not None:
+                if rule.selective:
+                    kwargs = {**kwargs, "wanted": tuple(p is not None and (useful is None or p._number in useful)
+                                                        for p in parents)}
                 joint = rule.joint(g, y, *args, **kwargs)
             for index, parent in enumerate(parents):
                 if parent is None or (useful is not None and parent._number not in useful):
@@ -335,6 +177,22 @@ def visit(roots, ends=frozenset()):
     return [found[number] for number in sorted(found)]
 
 
+def made_anew(again, waiting, useful, cotangents):
+    """Return the nodes behind a checkpoint, oldest first, after the operations have been done once more.
+
+    The cotangents of the results that are waiting go to the same results, made anew.  As the nodes take the place on
+    the way that those of the first run would have had, all sums are formed in the same order: the gradients are the
+    same to the bit.
+    """
+    first, results = again()
+    inside = visit([results[node._number] for node, _ in waiting], {first})
+    if useful is not None:
+        leading_to(useful, inside)
+    for node, g in waiting:
+        cotangents[results[node._number]._number] = g
+    return inside
+
+
 def refuse_unreached(wanted, order):
     """Refuse to go on if one of the wanted nodes lies on no way from the roots."""
     found = {node._number for node in order}
@@ -344,9 +202,8 @@ def refuse_unreached(wanted, order):
                                f"pass allow_unused=True to get None for it")
 
 
-def leading_to(ends, order):
-    """Return the numbers of the nodes from which one of the nodes numbered ``ends`` can be reached."""
-    useful = set(ends)
+def leading_to(useful, order):
+    """Add to a set of numbers those of the nodes from which one of them can be reached."""
     for node in order:
         for parent in node._parents:
             if parent is not None and parent._number in useful:
@@ -404,7 +261,7 @@ def through_composite(composite, g, args, kwargs):
     # Stand-ins, one operation away from the arguments, so that the sweep stops at this operation's own
     # arguments even where one of them was computed from another.
     inner = [np.positive(arg) if isinstance(arg, Node) else arg for arg in args]
-    y = composite(*inner, **kwargs)
+    y = composite(*inner, **{key: value for key, value in kwargs.items() if key != "kept"})
     wanted = [arg for arg in inner if isinstance(arg, Node)]
     found = {node._number: h for node, h, _ in
              backprop([y], [g], create_graph=True, retain_graph=True, wanted=wanted)}

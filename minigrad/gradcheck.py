@@ -12,9 +12,9 @@ finer steps, and those for which that proves the gradient right are left out of 
 
 import numpy as np
 
-from minigrad.engine import name_of
 from minigrad.gradient import grad
 from minigrad.recording import enable_grad
+from minigrad.table import name_of
 from minigrad.tensor import Tensor
 
 STEP = np.finfo(float).eps ** (1 / 3)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from minigrad.engine import backprop, name_of
+from minigrad.engine import backprop
 from minigrad.handle import Handle
 from minigrad.recording import RECORDING
+from minigrad.table import name_of
 from minigrad.tensor import KEEP, Tensor, result
 
 

@@ -19,8 +19,8 @@ from minigrad.arguments import (
     respelled,
     unwrap,
 )
-from minigrad.engine import FREED, RULES, SPELLINGS, Node, name_of, next_number
 from minigrad.recording import RECORDING
+from minigrad.table import FREED, RULES, SPELLINGS, Node, name_of, next_number
 from minigrad.views import look_into, window, write
 
 KEEP = object()
@@ -320,13 +320,18 @@ def apply(fn, *args, **kwargs):
     if tracked and len(args) > rule.positional:
         raise TypeError(f"{name_of(fn)}: the gradient rule takes {rule.positional} arguments by position, not "
                         f"{len(args)}; give the others by keyword")
+    recorded = tracked and not rule.constant and RECORDING.get()
     try:
-        data = rule.forward(*values, **kwargs)
+        if recorded and rule.keeping is not None:
+            data, kept = rule.keeping(*values, **kwargs)
+            kwargs = {**kwargs, "kept": kept}
+        else:
+            data = rule.forward(*values, **kwargs)
     except ValueError as error:
         raise misfit(fn, values, error) from error
     if type(data) is not np.ndarray:
         data = np.asarray(data)
-    if not tracked or rule.constant or not RECORDING.get():
+    if not recorded:
         out = result(data)
         if isinstance(args[0], Tensor) and (data.base is not None or data is values[0]):
             look_into(out, args[0], lambda array: rule.forward(array, *values[1:], **kwargs))

@@ -9,7 +9,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import pytest
 from hypothesis import settings
 
-from minigrad import engine
+from minigrad.table import RULES, SPELLINGS
 
 # The same examples on every run, and no time limit per example: these machines are shared and noisy.
 settings.register_profile("minigrad", deadline=None, derandomize=True)
@@ -19,8 +19,8 @@ settings.load_profile("minigrad")
 @pytest.fixture(autouse=True)
 def table_of_rules():
     """Give the table back as it was, whatever rules a test adds."""
-    rules, spellings = dict(engine.RULES), dict(engine.SPELLINGS)
+    rules, spellings = dict(RULES), dict(SPELLINGS)
     yield
-    for table, kept in ((engine.RULES, rules), (engine.SPELLINGS, spellings)):
+    for table, kept in ((RULES, rules), (SPELLINGS, spellings)):
         table.clear()
         table.update(kept)

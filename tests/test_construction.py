@@ -13,7 +13,7 @@ from test_rules import CASES, leaves, weights
 
 import minigrad as mg
 from minigrad import ops
-from minigrad.engine import RULES, Node
+from minigrad.table import RULES, Node
 
 BROADCASTS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.engine import RULES
+from minigrad.table import RULES
 
 X = np.array([[0.3, -1.2, 2.0], [0.7, 1.1, -0.4]])
 

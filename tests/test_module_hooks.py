@@ -8,7 +8,7 @@ from twins import needs_torch, torch, waves
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.engine import Node
+from minigrad.table import Node
 
 
 class Mix(nn.Module):

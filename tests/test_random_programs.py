@@ -15,7 +15,7 @@ from programs.build import TORCH
 
 import minigrad as mg
 from minigrad import autograd
-from minigrad.engine import RULES, SPELLINGS, Rule, name_of
+from minigrad.table import RULES, SPELLINGS, Rule, name_of
 from minigrad.tensor import Tensor
 
 needs_torch = pytest.mark.skipif(TORCH is None, reason="PyTorch is not installed")

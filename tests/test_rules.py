@@ -13,7 +13,7 @@ from cases import CASES, EMPTY, FLAT, POINTS
 
 import minigrad as mg
 from minigrad import engine, ops
-from minigrad.engine import RULES, name_of
+from minigrad.table import RULES, name_of
 
 try:
     import torch

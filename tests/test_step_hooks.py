@@ -12,8 +12,8 @@ from twins import dtypes, needs_torch, torch, waves
 
 import minigrad as mg
 from minigrad import hooks, nn
-from minigrad.engine import Node
 from minigrad.nn import functional as F
+from minigrad.table import Node
 
 
 def compare(got, expected, rtol=1e-12):

@@ -6,7 +6,7 @@ Attached here, so that ``tensor.py`` stays small enough to read.  Methods speak 
 
 import numpy as np
 
-from minigrad.engine import name_of
+from minigrad.table import name_of
 from minigrad.methods import choosing, elementwise, inplace, reduce, shape, types
 from minigrad.missing import OF_TENSORS, leave_out
 from minigrad.tensor import Tensor, apply

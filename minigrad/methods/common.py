@@ -1,6 +1,6 @@
 """What the pages share: two names for one argument, a function turned into a method."""
 
-from minigrad.engine import RULES, name_of
+from minigrad.table import RULES, name_of
 from minigrad.tensor import Tensor, apply
 
 

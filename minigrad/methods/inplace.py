@@ -10,10 +10,10 @@ import numpy as np
 
 from minigrad import ops, seeding
 from minigrad.arguments import plain, requires_grad
-from minigrad.engine import FREED, name_of
 from minigrad.methods import choosing
 from minigrad.methods.common import as_tensor, call
 from minigrad.recording import RECORDING
+from minigrad.table import FREED, name_of
 from minigrad.tensor import Tensor, apply, result
 from minigrad.views import write
 

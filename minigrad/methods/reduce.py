@@ -3,8 +3,8 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine import name_of
 from minigrad.methods.common import along, call
+from minigrad.table import name_of
 from minigrad.tensor import apply
 
 

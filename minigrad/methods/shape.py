@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from minigrad.engine import name_of
 from minigrad.methods.common import along, unary
+from minigrad.table import name_of
 from minigrad.tensor import apply
 
 

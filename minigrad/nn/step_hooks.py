@@ -2,9 +2,9 @@
 
 import numbers
 
-from minigrad.engine import name_of
 from minigrad.handle import Handle
 from minigrad.recording import is_grad_enabled
+from minigrad.table import name_of
 from minigrad.tensor import Tensor
 
 

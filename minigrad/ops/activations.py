@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from minigrad.engine import primitive
 from minigrad.ops.elementwise import floating
+from minigrad.table import primitive
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 """With these an activation of mean 0 and variance 1 keeps both (Klambauer et al. 2017, equation 14)."""

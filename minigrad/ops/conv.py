@@ -19,7 +19,7 @@ from itertools import product
 
 import numpy as np
 
-from minigrad.engine import primitive
+from minigrad.table import primitive
 
 # ------------------------------------------------------------------------------ where windows lie
 

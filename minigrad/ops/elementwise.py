@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad.engine import primitive
+from minigrad.table import primitive
 
 
 def floating(x):

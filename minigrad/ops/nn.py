@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from minigrad.engine import primitive
 from minigrad.ops.elementwise import floating
 from minigrad.ops.reduce import log_softmax
 from minigrad.ops.shape import take
+from minigrad.table import primitive
 
 
 @primitive

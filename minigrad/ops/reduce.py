@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from minigrad.engine import primitive
 from minigrad.norms import LARGE_P, check_p
 from minigrad.norms import norm as norm_of_arrays
 from minigrad.ops.elementwise import floating
+from minigrad.table import primitive
 
 
 @primitive

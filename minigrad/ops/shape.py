@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minigrad.engine import primitive
+from minigrad.table import primitive
 
 FEW = 512
 """Below so many elements ``np.add.at`` as it stands is the quickest way to add up."""

@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from minigrad.arguments import unwrap
-from minigrad.engine import defvjp, primitive
 from minigrad.gradient import grad
 from minigrad.nn.utils import listed
 from minigrad.norms import check_p, norm
+from minigrad.table import defvjp, primitive
 from minigrad.tensor import Tensor, result
 
 

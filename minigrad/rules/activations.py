@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine import defvjp
 from minigrad.ops.activations import GELU_CUBIC, GELU_FLAT, GELU_LINEAR, SELU_ALPHA, SELU_SCALE, gelu_cubic
+from minigrad.table import defvjp
 
 ROOT_PI, ROOT_HALF = math.sqrt(math.pi), math.sqrt(0.5)
 TWO_OVER_ROOT_PI = 2 / ROOT_PI

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine import defconstant, defvjp
+from minigrad.table import defconstant, defvjp
 
 # y = x * w is bilinear: each of y, dL/dx, dL/dw is a convolution of the other two.  `how` is stride, padding, dilation.
 defvjp(ops.conv, lambda g, y, x, w, b=None, **how: ops.conv_input(g, w, shape=x.shape[2:], **how),

@@ -11,8 +11,8 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.arguments import plain
-from minigrad.engine import defvjp, respell
 from minigrad.rules.linalg import column, row
+from minigrad.table import defvjp, respell
 
 
 def turned(x):

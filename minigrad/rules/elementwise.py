@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine import defconstant, defvjp, respell
 from minigrad.rules.shape import arrays_like
+from minigrad.table import defconstant, defvjp, respell
 
 LOG_2, LOG_10 = math.log(2), math.log(10)
 

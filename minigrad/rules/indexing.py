@@ -4,8 +4,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad import ops
-from minigrad.engine import RULES, Rule, defvjp, respell
 from minigrad.rules.shape import array_like, arrays_like
+from minigrad.table import RULES, Rule, defvjp, respell
 
 defvjp(ops.take, lambda g, y, x, index: ops.scatter(g, index, x.shape), into=lambda held, g, x, index:
        ops.add_at(held, index, g))      # a loop over x[t] would fill and add T arrays of the size of x

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine import defvjp
+from minigrad.table import defvjp
 
 
 def cross_entropy_vjp(g, y, logits, target):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from minigrad import ops
-from minigrad.engine import defconstant, defvjp, respell
 from minigrad.rules.shape import array_like
+from minigrad.table import defconstant, defvjp, respell
 
 
 def spread(g, x, axis=None, keepdims=False):

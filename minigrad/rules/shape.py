@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad import ops
-from minigrad.engine import Node, defvjp, respell
+from minigrad.table import Node, defvjp, respell
 
 # ------------------------------------------------------------------- the same elements in another shape or order
 
