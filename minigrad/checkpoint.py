@@ -13,8 +13,8 @@ from minigrad.tensor import Tensor, new
 def checkpoint(fn, *xs):
     """Return ``fn(*xs)`` without keeping what lies between; the backward pass runs ``fn`` once more to have it again.
 
-    A chain of T steps cut into T / k pieces of k steps needs memory for T / k states and the inside of one piece: of the
-    order of sqrt(T) for k = sqrt(T), at the price of a second forward pass (Chen et al. 2016).  Pieces may hold
+    A chain of T steps cut into T / k pieces of k steps needs memory for T / k states and the inside of one piece: of
+    the order of sqrt(T) for k = sqrt(T), at the price of a second forward pass (Chen et al. 2016).  Pieces may hold
     checkpoints themselves.  The gradients are those without it to the bit, of any order, for everything that ``fn``
     uses: its arguments, the parameters of modules, other tensors from outside.
 
@@ -104,9 +104,9 @@ class Again:
             made = parts[place] if place < len(parts) else None
             if not is_made(made, first) or not same(made._array, array):
                 raise RuntimeError(f"checkpoint({name_of(self.fn)}): run again for the backward pass, it did not give "
-                                   f"what it gave before, an array of shape {array.shape}. Does it draw from a generator "
-                                   f"of its own (leave rng= out: the default one is set back), or use something that "
-                                   f"has changed since?")
+                                   f"what it gave before, an array of shape {array.shape}. Does it draw from a "
+                                   f"generator of its own (leave rng= out: the default one is set back), or use "
+                                   f"something that has changed since?")
             results[number] = made
         return first, results
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from minigrad import ops
 from minigrad.nn import functional as F
 from minigrad.nn.functional.common import check_share, whole_number
-from minigrad.nn.functional.recurrent import NONLINEARITIES, gru_step, lstm_step, rnn_step
+from minigrad.nn.functional.recurrent import NONLINEARITIES
 from minigrad.nn.parameter import blank
 from minigrad.nn.recurrence import Recurrence, check_input, check_state
 from minigrad.nn.step_hooks import StepHooked
@@ -61,23 +62,15 @@ class Recurrent(StepHooked, Recurrence):
         state = self._checked_state(state, x)
         ends = []
         for layer in range(self.num_layers):
-            weight_ih, weight_hh, bias_ih, bias_hh = self._weights(layer)
-            projected = F.linear(x, weight_ih, bias_ih)
-            current, outputs, watchers = tuple(s[layer] for s in state), [], self._step_watchers(layer)
-            for t, step in enumerate(projected):
-                current = self._step(step, current, weight_hh, bias_hh)
-                if watchers:
-                    self._watch_step(watchers, layer, t, current)
-                outputs.append(current[0])
-            x = np.stack(outputs)
-            ends.append(current)
+            x, *end = self._run(x, *(s[layer] for s in state), *self._weights(layer), watch=self._step_watch(layer))
+            ends.append(end)
             if self.dropout and self.training and layer < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, rng=self.rng)
         last = [np.stack(states) for states in zip(*ends)]
         return x.swapaxes(0, 1) if turned else x, last[0] if len(last) == 1 else tuple(last)
 
-    def _step(self, projected, state, weight_hh, bias_hh):
-        """Return the next state, a tuple."""
+    def _run(self, x, *state_and_weights, watch):
+        """Return the states h of one layer after every step, and the last of each kind of state."""
         raise NotImplementedError
 
     def _weights(self, layer):
@@ -165,8 +158,9 @@ class RNN(Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rng,
                          device)
 
-    def _step(self, projected, state, weight_hh, bias_hh):
-        return (rnn_step(projected, *state, weight_hh, bias_hh, self.nonlinearity),)
+    def _run(self, x, *state_and_weights, watch):
+        y = ops.rnn(x, *state_and_weights, nonlinearity=self.nonlinearity, watch=watch)
+        return y, y[-1]
 
     def extra_repr(self):
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")
@@ -192,8 +186,9 @@ class LSTM(Recurrent):
 
     gates, states = 4, ("h", "c")
 
-    def _step(self, projected, state, weight_hh, bias_hh):
-        return lstm_step(projected, *state, weight_hh, bias_hh)
+    def _run(self, x, *state_and_weights, watch):
+        h_and_last_c = ops.lstm(x, *state_and_weights, watch=watch)
+        return h_and_last_c[:-1], h_and_last_c[-2], h_and_last_c[-1]
 
 
 class GRU(Recurrent):
@@ -216,5 +211,6 @@ class GRU(Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rng,
                          device)
 
-    def _step(self, projected, state, weight_hh, bias_hh):
-        return (gru_step(projected, *state, weight_hh, bias_hh),)
+    def _run(self, x, *state_and_weights, watch):
+        y = ops.gru(x, *state_and_weights, watch=watch)
+        return y, y[-1]

@@ -2,10 +2,12 @@
 
 import numbers
 
+import numpy as np
+
 from minigrad.handle import Handle
 from minigrad.recording import is_grad_enabled
 from minigrad.table import name_of
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, result
 
 
 class StepHooked:
@@ -30,10 +32,10 @@ class StepHooked:
 
         A forward pass on the tape takes the hooks that are registered at the time, and a hook that is removed acts no
         more, not even in a backward pass that is still to come.  Under ``create_graph=True`` g is on the tape; what is
-        done to it is differentiated too (and a hook that is still there acts on that second sweep as well).  Steps on
-        which the loss does not depend get zeros or no call; so does what lies beside the ways to ``xs`` in
-        ``mg.grad(y, xs)``.  The initial state is no step: use ``h0.register_hook``.  Hooks are no part of
-        ``state_dict``.
+        done to it is differentiated too.  The second sweep comes to the states on two ways, that of the loss and that
+        through the gradient, and a hook that is still there acts on each by itself.  Steps on which the loss does not
+        depend get zeros or no call; so does what lies beside the ways to ``xs`` in ``mg.grad(y, xs)``.  The initial
+        state is no step: use ``h0.register_hook``.  Hooks are no part of ``state_dict``.
 
         Args:
             fn: takes g and t (an int); returns None or a replacement.  ``hooks.inside`` makes one of gradient hooks.
@@ -88,21 +90,51 @@ class StepHooked:
     def __getstate__(self):
         return {**vars(self), "_step_observers": {}}
 
-    def _step_watchers(self, layer):
-        """Return (registered, key, fn, state) of all who watch a layer in the pass that begins, in order of calls."""
+    def _step_watch(self, layer):
+        """Return the watch of a layer in the pass that begins, None if nobody watches."""
         if not is_grad_enabled():
-            return []
+            return None
         hooks, observers = self._step_hooks, self._step_observers
-        return [*((hooks, key, fn, state) for key, (fn, of, state) in hooks.items() if of in (None, layer)),
-                *((observers, key, begin(layer), "h") for key, begin in observers.items())]
+        watchers = [*((hooks, key, fn, state) for key, (fn, of, state) in hooks.items() if of in (None, layer)),
+                    *((observers, key, begin(layer), "h") for key, begin in observers.items())]
+        return StepWatch(hooks, self.states, layer, watchers) if watchers else None
 
-    def _watch_step(self, watchers, layer, t, current):
-        """Register watchers with the states that a layer has just computed, if gradients will come there."""
-        for registered, key, fn, state in watchers:
-            h = current[self.states.index(state)]
-            if isinstance(h, Tensor) and h.requires_grad:
-                args = (t,) if registered is self._step_hooks else (t, h._array)
-                h.register_hook(StepHook(registered, key, fn, args, f"dL/d{state}_{t} of layer {layer}"))
+
+class StepWatch:
+    """All who watch the states of one layer in one pass, in order of calls, as (registered, key, fn, state).
+
+    Where the steps are on the tape one by one, the watchers are hooks of the states (:meth:`attach`); a fused
+    recurrence shows them the cotangents as it comes along (:meth:`arrived`).
+    """
+
+    __slots__ = ("hooks", "layer", "states", "watchers")
+
+    def __init__(self, hooks, states, layer, watchers):
+        self.hooks, self.states, self.layer, self.watchers = hooks, states, layer, watchers
+
+    def attach(self, t, current):
+        """Register the watchers with the states after step t, if gradients will come there."""
+        for name, value in zip(self.states, current):
+            if isinstance(value, Tensor) and value.requires_grad:
+                for hook in self._hooks_of(name, t, value._array):
+                    value.register_hook(hook)
+
+    def arrived(self, state, t, g, value):
+        """Return the cotangent of a state after step t as the watchers leave it; all of it plain arrays.
+
+        ``g`` is copied: the sweep goes on writing there, and a watcher may keep what it is shown.
+        """
+        hooks = self._hooks_of(state, t, value)
+        if not hooks:
+            return g
+        seen = result(value)
+        seen._hooks = dict(enumerate(hooks))
+        return seen._fire_hooks(np.array(g))
+
+    def _hooks_of(self, state, t, value):
+        place = f"dL/d{state}_{t} of layer {self.layer}"
+        return [StepHook(registered, key, fn, (t,) if registered is self.hooks else (t, value), place)
+                for registered, key, fn, name in self.watchers if name == state]
 
 
 class StepHook:

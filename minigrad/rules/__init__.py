@@ -6,5 +6,5 @@ and dtypes are the engine's business.
 """
 
 from minigrad.rules import (  # noqa: F401
-    activations, conv, decompositions, elementwise, indexing, linalg, nn, reduce, shape,
+    activations, conv, decompositions, elementwise, indexing, linalg, nn, recurrent, reduce, shape,
 )

@@ -9,9 +9,9 @@ function, arguments, value, and the gradient of the sum for each argument.  ``FL
 without a slope takes, where it is not one (of a ufunc NumPy knows it).
 """
 
-from cases import conv, decompositions, elementwise, indexing, linalg, nn, reduce, shape
+from cases import conv, decompositions, elementwise, indexing, linalg, nn, recurrent, reduce, shape
 
-PAGES = (elementwise, reduce, shape, indexing, linalg, decompositions, nn, conv)
+PAGES = (elementwise, reduce, shape, indexing, linalg, decompositions, nn, conv, recurrent)
 CASES = [case for page in PAGES for case in page.CASES]
 EMPTY = [case for page in PAGES for case in page.EMPTY]
 POINTS = [point for page in PAGES for point in page.POINTS]

@@ -209,6 +209,17 @@ SMOOTH = [
     op("ops.cross_entropy({x:matrix}, {labels})", "F.cross_entropy({x}, const({labels}))"),
     op("ops.binary_cross_entropy({x:probable}, {y:like probable})",
        "F.binary_cross_entropy({x}, {y}, reduction='none')"),
+    op("ops.rnn_step({x:one_square small}, {y:like small}, {x})", "torch.tanh({x} + {y} @ {x}.T)"),
+    op("ops.rnn({x:matrix small}, {z:bias small}, {y:weight small}, {y}[:, :1] * {z}, {z}, {z})",
+       "recurrence('rnn')({x}, {z}, {y}, {y}[:, :1] * {z}, {z}, {z})"),
+    op("ops.lstm({x:matrix small}, {z:bias small}, {z}, np.concatenate([{y:weight small}] * 4), "
+       "np.concatenate([{y}[:, :1] * {z}] * 4), np.concatenate([{z}] * 4))",
+       "recurrence('lstm')({x}, {z}, {z}, torch.cat([{y}] * 4), torch.cat([{y}[:, :1] * {z}] * 4), "
+       "torch.cat([{z}] * 4))"),
+    op("ops.gru({x:matrix small}, {z:bias small}, np.concatenate([{y:weight small}] * 3), "
+       "np.concatenate([{y}[:, :1] * {z}] * 3), None, np.concatenate([{z}] * 3))",
+       "recurrence('gru')({x}, {z}, torch.cat([{y}] * 3), torch.cat([{y}[:, :1] * {z}] * 3), None, "
+       "torch.cat([{z}] * 3))"),
 ]
 
 if hasattr(np, "matvec"):           # NumPy 2.2

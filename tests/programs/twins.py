@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from cases.recurrent import torch_twin as recurrence
 
 from minigrad import ops
 from programs import operands
@@ -83,7 +84,7 @@ NAMES = {
     "torch": torch, "np": np, "F": torch.nn.functional, "const": const, "over": over, "prod": prod,
     "chosen": operands.chosen, "order": operands.order, "moved": moved, "norm": norm, "solve": solve, "det": det,
     "cofactor_change": cofactor_change,
-    "kron": kron, "standardize": standardize, "ops": ops,
+    "kron": kron, "standardize": standardize, "ops": ops, "recurrence": recurrence,
     "ramp": lambda *args, **kwargs: const(operands.ramp(*args, **kwargs)),
     "eye": lambda *args, **kwargs: const(operands.eye(*args, **kwargs)),
     "ladder": lambda *args, **kwargs: const(operands.ladder(*args, **kwargs)),

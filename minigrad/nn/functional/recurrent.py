@@ -4,12 +4,10 @@ The image of the input, x @ weight_ih.T + bias_ih, is computed outside, for all 
 several; a step adds what comes from the state.
 """
 
-import numpy as np
-
 from minigrad import ops
-from minigrad.nn.functional.linear import linear
+from minigrad.nn.functional.common import given
 
-NONLINEARITIES = {"tanh": np.tanh, "relu": ops.relu}
+NONLINEARITIES = ("tanh", "relu")
 
 
 def rnn_step(projected, h, weight_hh, bias_hh=None, nonlinearity="tanh"):
@@ -32,7 +30,7 @@ def rnn_step(projected, h, weight_hh, bias_hh=None, nonlinearity="tanh"):
     """
     if nonlinearity not in NONLINEARITIES:
         raise ValueError(f"nonlinearity = {nonlinearity!r}: 'tanh' or 'relu'")
-    return NONLINEARITIES[nonlinearity](sum_of("rnn_step", projected, linear(h, weight_hh, bias_hh)))
+    return ops.rnn_step(*checked("rnn_step", 1, projected, (h,), weight_hh, bias_hh), nonlinearity=nonlinearity)
 
 
 def lstm_step(projected, h, c, weight_hh, bias_hh=None):
@@ -56,11 +54,7 @@ def lstm_step(projected, h, c, weight_hh, bias_hh=None):
         >>> h.shape, c[0]
         ((5, 2), array([0.5, 0.5]))
     """
-    a = sum_of("lstm_step", projected, linear(h, weight_hh, bias_hh))
-    size = a.shape[-1] // 4
-    i_and_f, g, o = ops.sigmoid(a[..., :2 * size]), np.tanh(a[..., 2 * size:3 * size]), ops.sigmoid(a[..., 3 * size:])
-    c = i_and_f[..., size:] * c + i_and_f[..., :size] * g
-    return o * np.tanh(c), c
+    return ops.lstm_step(*checked("lstm_step", 4, projected, (h, c), weight_hh, bias_hh))
 
 
 def gru_step(projected, h, weight_hh, bias_hh=None):
@@ -84,23 +78,22 @@ def gru_step(projected, h, weight_hh, bias_hh=None):
         >>> F.gru_step(np.zeros((1, 6)), np.array([[1.0, -2.0]]), np.zeros((6, 2)))
         array([[ 0.5, -1. ]])
     """
-    from_state = linear(h, weight_hh, bias_hh)
-    check_batch("gru_step", projected, from_state)
-    size = from_state.shape[-1] // 3
-    r_and_z = ops.sigmoid(projected[..., :2 * size] + from_state[..., :2 * size])
-    r, z = r_and_z[..., :size], r_and_z[..., size:]
-    n = np.tanh(projected[..., 2 * size:] + r * from_state[..., 2 * size:])
-    return n + z * (h - n)
+    return ops.gru_step(*checked("gru_step", 3, projected, (h,), weight_hh, bias_hh))
 
 
-def sum_of(name, projected, from_state):
-    """Return the sum of the images of input and state, which must be of one shape."""
-    check_batch(name, projected, from_state)
-    return projected + from_state
-
-
-def check_batch(name, projected, from_state):
-    """Refuse images of input and state that are not of one batch: broadcasting would mix them silently."""
-    if projected.shape != from_state.shape:
-        raise ValueError(f"{name}: the images of the input, of shape {projected.shape}, and of the state, of shape "
-                         f"{from_state.shape}, are not of one shape")
+def checked(name, gates, projected, state, weight_hh, bias_hh):
+    """Return the arguments of a step as tensors and arrays, refusing what does not fit: broadcasting would mix it."""
+    projected, weight_hh, *state = (given(a) for a in (projected, weight_hh, *state))
+    bias_hh = None if bias_hh is None else given(bias_hh)
+    if weight_hh.ndim != 2 or weight_hh.shape[0] != gates * weight_hh.shape[1]:
+        raise ValueError(f"{name}: weight_hh has shape {weight_hh.shape}, not ({gates if gates > 1 else ''}H, H)")
+    size = weight_hh.shape[1]
+    for what, s in zip(("h", "c"), state):
+        if not s.ndim or s.shape[-1] != size or projected.shape != (*s.shape[:-1], gates * size):
+            raise ValueError(f"{name}: the state {what} of shape {s.shape} and the image of the input, of shape "
+                             f"{projected.shape}, do not fit each other or weight_hh of shape {weight_hh.shape}; with "
+                             f"H = {size} they are (..., {size}) and (..., {gates * size})")
+    if bias_hh is not None and bias_hh.shape != weight_hh.shape[:1]:
+        raise ValueError(f"{name}: bias_hh has shape {bias_hh.shape}, but weight_hh, of shape {weight_hh.shape}, takes "
+                         f"{weight_hh.shape[:1]}")
+    return projected, *state, weight_hh, bias_hh
