@@ -1,86 +1,96 @@
-"""One update of many parameters: clip the norm, Adam, with and without a trace."""
+"""One update of many parameters: clip the norm of all gradients, Adam, and in minigrad a trace of what happened."""
 
-import functools
 import math
 from types import SimpleNamespace
 
 import numpy as np
 
-import minigrad as mg
-from minigrad import hooks, optim
+from benchmarks.work import HAND, MINIGRAD, TORCH, Work, one_thread
 
-COUNT, LR, BETAS, EPS, LIMIT = 200, 1e-3, (0.9, 0.999), 1e-8, 1.0
+LR, BETAS, EPS, LIMIT = 1e-3, (0.9, 0.999), 1e-8, 1.0
+UNTRACED = "minigrad untraced"
 
 
-def contenders(side, dtype, torch=None):
-    """Return name -> function; each makes one update and returns the parameters."""
+def problem(dtype, count, side):
+    """Return parameters and gradients."""
     rng = np.random.default_rng(0)
-    starts, grads = ([rng.normal(size=(side, side)).astype(dtype) for _ in range(COUNT)] for _ in range(2))
-
-    def minigrad(trace):
-        params = [mg.tensor(a, requires_grad=True) for a in starts]
-        for p, g in zip(params, grads):
-            p.grad = g
-        opt = optim.Adam(params, LR, BETAS, EPS, hooks=[hooks.ClipNorm(LIMIT)], trace=trace)
-
-        def step():
-            opt.step()
-            return [p.data for p in params]
-
-        return step
-
-    found = {"NumPy by hand": by_hand(starts, grads), "minigrad": minigrad(None),
-             "with a trace": minigrad(mg.NormTrace())}
-    if torch is not None:
-        found["PyTorch eager"] = with_torch(torch, starts, grads)
-    return found
+    starts, grads = ([rng.normal(size=(side, side)).astype(dtype) for _ in range(count)] for _ in range(2))
+    return SimpleNamespace(starts=starts, grads=grads)
 
 
-def by_hand(starts, grads):
-    """Return Adam in place, a parameter at a time, with one array to work in."""
-    params = [a.copy() for a in starts]
-    means, squares = ([np.zeros_like(p) for p in params] for _ in range(2))
+def by_hand(p):
+    """Adam in place, a parameter at a time, with one array to work in."""
+    params = [a.copy() for a in p.starts]
+    means, squares = ([np.zeros_like(q) for q in params] for _ in range(2))
     work, b1, b2 = np.empty_like(params[0]), *BETAS
     steps = 0
 
     def step():
         nonlocal steps
         steps += 1
-        length = math.sqrt(sum(float(np.dot(g.ravel(), g.ravel())) for g in grads))
+        length = math.sqrt(sum(float(np.dot(g.ravel(), g.ravel())) for g in p.grads))
         c, root = min(1.0, LIMIT / length), math.sqrt(1 - b2 ** steps)
-        for p, g, m, v in zip(params, grads, means, squares):
-            np.multiply(g, c * (1 - b1), out=work)
-            m *= b1
-            m += work
-            np.multiply(g, g, out=work)
-            np.multiply(work, c * c * (1 - b2), out=work)
-            v *= b2
-            v += work
-            np.sqrt(v, out=work)
-            np.add(work, EPS * root, out=work)
-            np.divide(m, work, out=work)
-            np.multiply(work, LR * root / (1 - b1 ** steps), out=work)
-            p -= work
+        for q, g, m, v in zip(params, p.grads, means, squares):
+            np.multiply(g, c * (1 - b1), work)
+            np.multiply(m, b1, m)
+            np.add(m, work, m)
+            np.multiply(g, g, work)
+            np.multiply(work, c * c * (1 - b2), work)
+            np.multiply(v, b2, v)
+            np.add(v, work, v)
+            np.sqrt(v, work)
+            np.add(work, EPS * root, work)
+            np.divide(m, work, work)
+            np.multiply(work, LR * root / (1 - b1 ** steps), work)
+            np.subtract(q, work, q)
         return params
 
     return step
 
 
-def with_torch(torch, starts, grads):
-    """Return ``clip_grad_norm_`` and Adam with their defaults; both work in place."""
-    params = [torch.nn.Parameter(torch.from_numpy(a.copy())) for a in starts]
-    for p, g in zip(params, grads):
-        p.grad = torch.from_numpy(g.copy())
+def with_minigrad(p, traced=True):
+    """``hooks.ClipNorm`` and ``optim.Adam``; a step that fails changes nothing, so new arrays are made."""
+    import minigrad as mg
+    from minigrad import hooks, optim
+
+    params = [mg.tensor(a, requires_grad=True) for a in p.starts]
+    for q, g in zip(params, p.grads):
+        q.grad = g
+    trace = mg.NormTrace() if traced else None
+    opt = optim.Adam(params, LR, BETAS, EPS, hooks=[hooks.ClipNorm(LIMIT)], trace=trace)
+
+    def step():
+        opt.step()
+        return [q.data for q in params]
+
+    return step
+
+
+def without_trace(p):
+    """The same with nothing recorded."""
+    return with_minigrad(p, traced=False)
+
+
+def with_torch(p):
+    """``clip_grad_norm_`` and Adam with their defaults; both work in place."""
+    import torch
+
+    one_thread(torch)
+    params = [torch.nn.Parameter(torch.from_numpy(a.copy())) for a in p.starts]
+    for q, g in zip(params, p.grads):
+        q.grad = torch.from_numpy(g.copy())
     opt = torch.optim.Adam(params, LR, BETAS, EPS)
 
     def step():
         torch.nn.utils.clip_grad_norm_(params, LIMIT)       # it multiplies always, so every round is the same work
         opt.step()
-        return [p.detach().numpy() for p in params]
+        return [q.detach().numpy() for q in params]
 
     return step
 
 
-WORKS = [SimpleNamespace(TITLE=f"clip + Adam, {COUNT} of {side}x{side}, {dtype}",
-                         contenders=functools.partial(contenders, side, dtype), RTOL=float(np.finfo(dtype).eps) ** 0.5)
+CONTENDERS = {HAND: by_hand, MINIGRAD: with_minigrad, UNTRACED: without_trace, TORCH: with_torch}
+
+WORKS = [Work(f"update-{side}-{dtype}", f"clip + Adam + trace, 200 tensors of {side}x{side}", dtype, problem,
+              CONTENDERS, {"count": 200, "side": side}, {"count": 3, "side": 4}, {TORCH: 0.6})
          for side in (64, 16) for dtype in ("float64", "float32")]

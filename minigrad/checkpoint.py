@@ -15,8 +15,8 @@ def checkpoint(fn, *xs):
 
     A chain of T steps cut into T / k pieces of k steps needs memory for T / k states and the inside of one piece: of
     the order of sqrt(T) for k = sqrt(T), at the price of a second forward pass (Chen et al. 2016).  Pieces may hold
-    checkpoints themselves.  The gradients are those without it to the bit, of any order, for everything that ``fn``
-    uses: its arguments, the parameters of modules, other tensors from outside.
+    checkpoints themselves.  The gradients are those without it to the bit (of higher orders: but for rounding), for
+    everything that ``fn`` uses: its arguments, the parameters of modules, other tensors from outside.
 
     ``fn`` must give the same when it is run again.  What it draws from the default generator (dropout without ``rng=``)
     is drawn again; another generator, batch norm's running statistics, a counter of its own move on twice.

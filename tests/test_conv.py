@@ -1,6 +1,9 @@
 """Convolutions, and all layers of this family: against PyTorch, and against loops that visit every window by itself."""
 
+import importlib
 import math
+import tracemalloc
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -171,6 +174,7 @@ def test_repr(layer, text):
 
 # ---------------------------------------------------------------------------- convolution, any settings
 
+page = importlib.import_module("minigrad.ops.conv")         # minigrad.ops.conv is the function
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
@@ -191,10 +195,15 @@ def pulled_back(y, xs, v):
     return [g.data for g in mg.grad(y, xs, v)]
 
 
-@given(convolutions())
+@given(convolutions(), st.sampled_from([1, 60, page.BLOCK]))
 @settings(max_examples=60)
-def test_convolutions_and_their_gradients_are_what_loops_over_all_windows_give(drawn):
-    x, w, stride, padding, dilation = drawn
+def test_convolutions_and_their_gradients_are_what_loops_over_all_windows_give(drawn, block):
+    """However many examples are worked on at a time."""
+    with mock.patch.object(page, "BLOCK", block):
+        check_by_loops(*drawn)
+
+
+def check_by_loops(x, w, stride, padding, dilation):
     b, settings_ = numbers(len(w), 2), how(stride, tuple((p, p) for p in padding), dilation)
     xs = [mg.tensor(a, requires_grad=True) for a in (x, w, b)]
     y = CONVOLUTIONS[len(stride)](*xs, stride, padding, dilation)
@@ -291,6 +300,18 @@ def test_memory_may_be_laid_out_in_any_order():
             np.testing.assert_allclose(ys[1].data, ys[0].data, rtol=1e-13, atol=1e-14)
             np.testing.assert_allclose(mg.grad(ys[1], ts[1], v).data, mg.grad(ys[0], ts[0], v).data, rtol=1e-12,
                                        atol=1e-13)
+
+
+def test_the_windows_of_a_large_batch_take_no_memory_of_their_own():
+    """All at once they would take nine times that of x."""
+    x, w = (mg.tensor(numbers(shape), requires_grad=True) for shape in ((64, 16, 16, 16), (16, 16, 3, 3)))
+    tracemalloc.start()
+    try:
+        F.conv2d(x, w, padding=1).sum().backward()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * x.data.nbytes
 
 
 def test_the_gradient_of_a_weight_lies_in_plain_order():

@@ -72,7 +72,8 @@ def test_values_gradients_and_hooks(monkeypatch, name, layers, hooked, settings)
         out, last = net(turned, tuple(start) if name == "LSTM" else start[0])
         loss = loss_of((out.swapaxes(0, 1) if net.batch_first else out, last), seeds)
         loss.backward()
-        return {"loss": loss, "x": x.grad, **{f"start {k}": s.grad for k, s in enumerate(start)}, **gradients(net), **log}
+        starts = {f"start {k}": s.grad for k, s in enumerate(start)}
+        return {"loss": loss, "x": x.grad, **starts, **gradients(net), **log}
 
     equal(*both(monkeypatch, run))
 
@@ -96,8 +97,9 @@ def test_any_number_of_steps_in_blocks_of_any_size(monkeypatch, name, shape, blo
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize(("of_x", "of_weights"), [("float16", "float16"), ("float32", "float32"), ("float64", "float64"),
-                                                  ("float32", "float64"), ("float64", "float32")])
+@pytest.mark.parametrize(("of_x", "of_weights"), [
+    ("float16", "float16"), ("float32", "float32"), ("float64", "float64"), ("float32", "float64"),
+    ("float64", "float32")])
 def test_dtypes(monkeypatch, name, of_x, of_weights):
     def run():
         net, x = make(name, dtype=of_weights), mg.tensor(waves(T, N, D), dtype=of_x, requires_grad=True)

@@ -202,6 +202,16 @@ def test_equal_numbers_give_0_and_finite_slopes(value, dtype):
         assert np.isfinite(h.data).all()
 
 
+@pytest.mark.parametrize("n", [3, 100, 1000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layer_norm_of_equal_numbers_is_the_bias_exactly(n, dtype):
+    """However they are rounded: a mean that is off by one in the last place would be divided by as little."""
+    layer = nn.LayerNorm(n, eps=1e-12, dtype=dtype)
+    layer.bias.data = np.arange(n) / 7
+    x = np.full((5, n), 1e8 / 3, dtype) * np.array([[1.0], [1e-3], [0.7], [-1e9], [0.0]], dtype)
+    np.testing.assert_array_equal(layer(mg.tensor(x)).data, np.tile(layer.bias.data, (5, 1)))
+
+
 def test_half_precision_squares_do_not_overflow():
     x = np.array([[-3e4, 3e4, 0.0, 1e4], [1e3, 2e3, 3e3, 6e3]])
     for make in (lambda t: F.layer_norm(t, 4), lambda t: F.batch_norm(t.T, None, None, training=True).T):

@@ -150,6 +150,14 @@ def test_an_infinity_stays_in_its_window():
         np.testing.assert_array_equal(y, [[[np.inf, 0, 0]]])
 
 
+def test_the_gradient_of_an_average_pooling_lies_in_memory_as_its_input():
+    """A convolution puts the channels last, and element by element two arrays are gone through fastest in one order."""
+    for padding in (0, 1):
+        middle = F.conv2d(mg.tensor(np.ones((2, 3, 6, 6)), requires_grad=True), np.ones((4, 3, 1, 1)))
+        g = mg.grad(F.avg_pool2d(middle, 2, padding=padding).reshape(2, -1).sum(), middle).data
+        assert np.argsort(g.strides).tolist() == np.argsort(middle.data.strides).tolist()
+
+
 @pytest.mark.parametrize(("n", "size"), [(5, 1), (5, 2), (5, 3), (6, 3), (4, 4), (3, 5), (7, None)])
 def test_adaptive_pooling_averages_from_floor_to_ceil(n, size):
     x, count = numbers((2, 3, n)), size or n

@@ -38,31 +38,54 @@ def selu(x):
     return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
 
 
+def decay(x):
+    """Return exp(-|x|), which never overflows, in one new array."""
+    e = np.absolute(x, out=np.empty_like(x))
+    return np.exp(np.negative(e, out=e), out=e)
+
+
 @primitive
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), without overflow at either end, and exact down to 1e-308 for negative x."""
     x = floating(x)
-    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+    e = decay(x)
+    y = np.maximum(e, x >= 0)                   # exp(x) for x < 0, else 1
+    e += 1
+    y /= e
+    return y
 
 
 @primitive
 def log_sigmoid(x):
     """Return log sigmoid(x) = -softplus(-x), which is x itself far out on the left."""
     x = floating(x)
-    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    e = decay(x)
+    return np.subtract(np.minimum(x, 0), np.log1p(e, out=e), out=e)
 
 
 @primitive
 def softplus(x):
     """Return log(1 + exp(x)), the smooth relu: x far out on the right, exp(x) far out on the left."""
     x = floating(x)
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    e = decay(x)
+    return np.add(np.maximum(x, 0), np.log1p(e, out=e), out=e)
 
 
 @primitive
 def silu(x):
     """Return x * sigmoid(x), also called swish."""
+    return silu_keeping(x)[0]
+
+
+def silu_keeping(x):
+    """Return the same, and the sigmoid."""
     x = floating(x)
+    s = sigmoid(x)
+    return x * s, s
+
+
+def silu_composite(x):
+    """Return the same, built of ordinary operations."""
     return x * sigmoid(x)
 
 

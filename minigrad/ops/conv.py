@@ -10,8 +10,9 @@ of each are the other two, and derivatives of every order follow.  :func:`window
 a pair, too.
 
 Inside a convolution channels come last: then all windows can be laid out as the rows of one matrix, copied in long runs
-(``kernel * C`` numbers lie side by side), and the work is a single matrix product.  The result is handed on as it
-lies in memory, under a transposed view of shape (N, C, *spatial), so that the next layer finds it in order.
+(``kernel * C`` numbers lie side by side), and the work is a matrix product.  A few examples are taken at a time, whose
+windows stay in the cache: all of them together would take ``prod(kernel)`` times the memory of x.  The result is handed
+on as it lies in memory, under a transposed view of shape (N, C, *spatial), so that the next layer finds it in order.
 """
 
 import math
@@ -20,6 +21,9 @@ from itertools import product
 import numpy as np
 
 from minigrad.table import primitive
+
+BLOCK = 2 ** 16
+"""So many numbers are laid out at a time: 256 kB of float32."""
 
 # ------------------------------------------------------------------------------ where windows lie
 
@@ -69,15 +73,24 @@ def channels_second(x):
     return x.transpose(0, -1, *range(1, x.ndim - 1))
 
 
-def rows_of_windows(x, kernel, stride, padding, dilation):
-    """Return all windows of x as the rows of a matrix (N * out, kernel * C), and the sizes ``out``."""
+def blocks(examples, size):
+    """Yield slices of as many examples, of this size each, as are worked on at a time."""
+    step = max(1, BLOCK // max(1, size))
+    for start in range(0, examples, step):
+        yield slice(start, min(start + step, examples))
+
+
+def blocks_of_windows(x, kernel, stride, padding, dilation):
+    """Yield the windows of some examples at a time: their slice, and a matrix of rows (examples * out, kernel * C)."""
     out = output_shape(x.shape[2:], kernel, stride, padding, dilation)
     x = channels_last(x, padding)
     to_example, *to_next, to_channel = x.strides
     view = np.ndarray((len(x), *out, *kernel, x.shape[-1]), x.dtype, x, strides=(       # x's own memory, looked at anew
         to_example, *(s * step for s, step in zip(stride, to_next)), *(d * step for d, step in zip(dilation, to_next)),
         to_channel))
-    return view.reshape(len(x) * math.prod(out), math.prod(kernel) * x.shape[-1]), out
+    places, width = math.prod(out), math.prod(kernel) * x.shape[-1]
+    for part in blocks(len(x), places * width):
+        yield part, view[part].reshape((part.stop - part.start) * places, width)
 
 
 @primitive
@@ -87,11 +100,15 @@ def conv(x, weight, bias=None, *, stride, padding, dilation):
     x (N, C, *spatial), weight (out, C, *kernel), bias (out,); y (N, out, *output_shape).  As in PyTorch the kernel is
     not turned round: strictly, this is a cross-correlation.
     """
-    rows, out = rows_of_windows(x, weight.shape[2:], stride, padding, dilation)
-    y = rows @ channels_last(weight).reshape(len(weight), rows.shape[1]).T
+    kernel, outs = weight.shape[2:], len(weight)
+    columns = channels_last(weight).reshape(outs, math.prod(weight.shape[1:])).T
+    y = np.empty((len(x), *output_shape(x.shape[2:], kernel, stride, padding, dilation), outs),
+                 np.result_type(x, weight))
+    for part, rows in blocks_of_windows(x, kernel, stride, padding, dilation):
+        np.matmul(rows, columns, out=y[part].reshape(len(rows), outs))
     if bias is not None:
         y += bias
-    return channels_second(y.reshape(len(x), *out, len(weight)))
+    return channels_second(y)
 
 
 @primitive
@@ -100,21 +117,26 @@ def conv_input(g, weight, *, shape, stride, padding, dilation):
 
     By itself it is the transposed convolution: each element of g lays down a copy of the kernel.
     """
-    channels, kernel, out = weight.shape[1], weight.shape[2:], g.shape[2:]
+    outs, channels, kernel, out = len(weight), weight.shape[1], weight.shape[2:], g.shape[2:]
     taps = np.ascontiguousarray(weight.transpose(*range(2, weight.ndim), 0, 1))
-    rows = channels_last(g).reshape(len(g) * math.prod(out), len(weight))
+    g = channels_last(g)
     wide = np.zeros((len(g), *(n + sum(p) for n, p in zip(shape, padding)), channels), np.result_type(g, weight))
-    for place, met in places(kernel, out, stride, dilation):    # a product for each: one for all writes too much memory
-        wide[(slice(None), *met)] += (rows @ taps[place]).reshape(len(g), *out, channels)
+    for part in blocks(len(g), math.prod(out) * max(outs, channels)):
+        some, rows = wide[part], g[part].reshape((part.stop - part.start) * math.prod(out), outs)
+        for place, met in places(kernel, out, stride, dilation):    # a product for each: one for all writes too much
+            some[(slice(None), *met)] += (rows @ taps[place]).reshape(len(some), *out, channels)
     return channels_second(wide[(slice(None), *inside(shape, padding))])
 
 
 @primitive
 def conv_weight(g, x, *, kernel, stride, padding, dilation):
     """Return dL/dweight of ``conv`` for a cotangent g (N, out, *output_shape), an input x and sizes ``kernel``."""
-    rows, _ = rows_of_windows(x, kernel, stride, padding, dilation)
-    weight = channels_last(g).reshape(len(rows), g.shape[1]).T @ rows
-    return np.ascontiguousarray(channels_second(weight.reshape(g.shape[1], *kernel, x.shape[1])))
+    outs, channels, dtype = g.shape[1], x.shape[1], np.result_type(g, x)
+    g, weight = channels_last(g), np.zeros((outs, math.prod(kernel) * channels), np.promote_types(dtype, np.float32))
+    for part, rows in blocks_of_windows(x, kernel, stride, padding, dilation):
+        weight += g[part].reshape(len(rows), outs).T @ rows
+    weight = channels_second(weight.reshape(outs, *kernel, channels))
+    return np.ascontiguousarray(weight, dtype)
 
 
 # -------------------------------------------------------------------------------------- pooling
@@ -157,6 +179,14 @@ def avg_pool(x, *, kernel, stride, padding, divisor):
         else:
             y += part
     return (y / divisor).astype(x.dtype, copy=False)
+
+
+def avg_pool_composite(x, *, kernel, stride, padding, divisor):
+    """Return the same, built of ordinary operations: from this, orders above the first are taken."""
+    every = windows(x, kernel=kernel, stride=stride, padding=padding, dilation=(1,) * len(kernel))
+    if isinstance(divisor, np.ndarray):
+        divisor = divisor.astype(x.dtype)
+    return every.sum(axis=tuple(range(-len(kernel), 0))) / divisor
 
 
 @primitive

@@ -1,13 +1,14 @@
 """Picking elements and putting arrays together, as operations that can go on the tape."""
 
-import math
-
 import numpy as np
 
 from minigrad.table import primitive
 
 FEW = 512
 """Below so many elements ``np.add.at`` as it stands is the quickest way to add up."""
+
+PAIRS = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
+"""Two neighbours in memory are the two parts of a complex number, and complex numbers are added part by part."""
 
 
 def plain_index(index):
@@ -39,6 +40,8 @@ def along_axis(indices, shape, axis):
 @primitive
 def take(x, index):
     """Return x[index] for any index NumPy takes."""
+    if type(index) is np.ndarray and index.dtype.kind == "i" and x.ndim:
+        return x.take(index, axis=0)            # the same, in half the time
     return x[index]
 
 
@@ -67,25 +70,28 @@ def repeats(index):
 
 
 def add_at(out, index, g):
-    """Do what ``np.add.at(out, index, g)`` does, to the bit, by the quickest of three ways.
+    """Do what ``np.add.at(out, index, g)`` does, to the bit, by the quickest of four ways.
 
-    With one array of positions ``np.add.at`` takes about a quarter of the time that it takes with rows, or with tuples
-    of arrays.  Positions are counted in the leading axes that the index names; behind them lie rows of m elements.
+    With one array of positions ``np.add.at`` takes about a tenth of the time that it takes with rows, or with tuples of
+    arrays, and half of that where neighbours can be added in pairs.
     """
     if not repeats(index):
         out[index] += g
         return
-    if out.ndim > 1 and g.size >= FEW and out.flags.c_contiguous:
-        parts = index if isinstance(index, tuple) else (index,)
-        named = all(type(i) in (int, slice) or (isinstance(i, np.ndarray) and i.dtype != bool) for i in parts)
-        lead = out.shape[:len(parts)] if named else out.shape
-        places, m = math.prod(lead), math.prod(out.shape[len(lead):])
-        if places <= 8 * g.size:                # else counting the positions costs more than it saves
-            positions = np.arange(places).reshape(lead)[index].reshape((-1, 1))
-            if m > 1:
-                positions = positions * m + np.arange(m)
-            out, index, g = out.reshape(-1), positions.ravel(), g.ravel()
+    if out.ndim > 1 and g.size >= FEW and out.flags.c_contiguous and out.size <= 8 * g.size:
+        g = np.ascontiguousarray(g)
+        if out.dtype == g.dtype and out.dtype in PAIRS and out.shape[-1] % 2 == 0 and names_no_last_axis(index, out):
+            out, g = out.view(PAIRS[out.dtype]), g.view(PAIRS[g.dtype])
+        positions = np.arange(out.size).reshape(out.shape)
+        out, index, g = out.reshape(-1), take.__wrapped__(positions, index).reshape(-1), g.reshape(-1)
     np.add.at(out, index, g)
+
+
+def names_no_last_axis(index, x):
+    """Say whether an index surely leaves the last axis of x whole and last."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return len(parts) < x.ndim and all(
+        type(i) in (int, slice) or (isinstance(i, np.ndarray) and i.dtype != bool) for i in parts)
 
 
 @primitive

@@ -6,7 +6,6 @@ import numpy as np
 
 from minigrad.arguments import unwrap
 from minigrad.gradient import grad
-from minigrad.nn.utils import listed
 from minigrad.norms import check_p, norm
 from minigrad.table import defvjp, primitive
 from minigrad.tensor import Tensor, result
@@ -57,6 +56,8 @@ def grad_norm_penalty(loss, params, lam, p=2, squared=False):
         >>> w.grad
         tensor([ 1.1, 11. ])
     """
+    from minigrad.nn.utils import listed  # with it come the networks
+
     lam, p = checked_share("grad_norm_penalty", lam), check_p(p)
     owners = [w for w in listed(params, "grad_norm_penalty") if w.requires_grad]
     refuse_no_tensor("grad_norm_penalty", loss)

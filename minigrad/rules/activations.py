@@ -5,7 +5,16 @@ import math
 import numpy as np
 
 from minigrad import ops
-from minigrad.ops.activations import GELU_CUBIC, GELU_FLAT, GELU_LINEAR, SELU_ALPHA, SELU_SCALE, gelu_cubic
+from minigrad.ops.activations import (
+    GELU_CUBIC,
+    GELU_FLAT,
+    GELU_LINEAR,
+    SELU_ALPHA,
+    SELU_SCALE,
+    gelu_cubic,
+    silu_composite,
+    silu_keeping,
+)
 from minigrad.table import defvjp
 
 ROOT_PI, ROOT_HALF = math.sqrt(math.pi), math.sqrt(0.5)
@@ -26,10 +35,13 @@ defvjp(ops.erfc, lambda g, y, x: -g * (TWO_OVER_ROOT_PI * ops.bell(x)))
 defvjp(ops.bell, lambda g, y, x: g * (x * (-2 * y)))
 
 
-def silu_vjp(g, y, x):
+def silu_vjp(g, y, x, *, kept):
     """Return g (s + x s (1 - s)), s the sigmoid of x."""
-    s = ops.sigmoid(x)
-    return g * (s * (1 + x * (1 - s)))
+    slope = 1 - kept
+    slope *= x
+    slope += 1
+    slope *= kept
+    return g * slope
 
 
 def gelu_vjp(g, y, x, approximate="none"):
@@ -41,5 +53,5 @@ def gelu_vjp(g, y, x, approximate="none"):
     return g * (s * (1 + (1 - s) * (t * (GELU_LINEAR + 3 * GELU_CUBIC * (t * t)))))
 
 
-defvjp(ops.silu, silu_vjp)
+defvjp(ops.silu, silu_vjp, composite=silu_composite, keeping=silu_keeping)
 defvjp(ops.gelu, gelu_vjp)

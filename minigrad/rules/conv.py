@@ -1,8 +1,9 @@
-"""Rules of convolutions and pooling: each family is closed, so any order follows without a composite."""
+"""Rules of convolutions and pooling: the family of convolutions is closed, so any order follows."""
 
 import numpy as np
 
 from minigrad import ops
+from minigrad.ops.conv import avg_pool_composite, inside, places
 from minigrad.table import defconstant, defvjp
 
 # y = x * w is bilinear: each of y, dL/dx, dL/dw is a convolution of the other two.  `how` is stride, padding, dilation.
@@ -21,11 +22,11 @@ defvjp(ops.overlap_add, lambda g, y, a, *, shape, **how: ops.windows(g, kernel=a
 
 def avg_pool_vjp(g, y, x, *, kernel, stride, padding, divisor):
     """Give each element of a window the same share."""
-    if isinstance(divisor, np.ndarray):
-        divisor = divisor.astype(x.dtype)
-    share = (g / divisor).reshape((*g.shape, *(1,) * len(kernel)))
-    return ops.overlap_add(np.broadcast_to(share, (*g.shape, *kernel)), shape=x.shape[2:], stride=stride,
-                           padding=padding, dilation=(1,) * len(kernel))
+    share = np.divide(g, divisor, out=np.empty_like(y))         # in memory as y, and the result as x: neighbours meet
+    wide = np.zeros_like(x, shape=(*x.shape[:2], *(n + sum(p) for n, p in zip(x.shape[2:], padding))))
+    for _, met in places(kernel, y.shape[2:], stride, (1,) * len(kernel)):
+        wide[(..., *met)] += share
+    return wide[(..., *inside(x.shape[2:], padding))]
 
 
 def max_pool_vjp(g, y, x, **how):
@@ -33,6 +34,6 @@ def max_pool_vjp(g, y, x, **how):
     return ops.scatter(g.reshape((-1,)), ops.winners(x, y, **how), (x.size,)).reshape(x.shape)
 
 
-defvjp(ops.avg_pool, avg_pool_vjp)
+defvjp(ops.avg_pool, avg_pool_vjp, composite=avg_pool_composite)
 defvjp(ops.max_pool, max_pool_vjp)
 defconstant(ops.winners)

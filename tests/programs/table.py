@@ -188,6 +188,9 @@ SMOOTH = [
     op("np.linalg.norm({x:positive}, 3, axis={axis})", "norm({x}, 3, {axis})"),
     op("np.linalg.vector_norm({x:positive}, axis={axis}, ord=1)", "norm({x}, 1, {axis})"),
     op("ops.standardize({x:several distinct}, (-1,), 0.1)", "standardize({x}, 0.1)"),
+    op("ops.layer_norm({x:several distinct}, {y:as_long}, {z:as_long}, 0.1)",
+       "F.layer_norm({x}, {y}.shape, {y}, {z}, 0.1)"),
+    op("ops.layer_norm({x:several distinct}, {y:as_long}, {z:as_long}, 0.1)", "standardize({x}, 0.1) * {y} + {z}"),
     # decompositions of matrices
     op("np.linalg.inv({x:square invertible})", "torch.linalg.inv({x})"),
     op("np.linalg.pinv({x:matrices tiny} + {ladder})", "torch.linalg.pinv({x} + {ladder})"),

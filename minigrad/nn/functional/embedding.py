@@ -36,12 +36,12 @@ def embedding(input, weight, padding_idx=None):
     if indices.size and (indices.min() < 0 or indices.max() >= rows):
         raise ValueError(f"embedding: indices run from {indices.min()} to {indices.max()}, but weight of shape "
                          f"{weight.shape} has rows 0 to {rows - 1}")
-    found = ops.take(weight, indices)
     if padding_idx is None:
-        return found
-    padding_idx = place(padding_idx, rows)
-    fixed = weight.data[padding_idx] if isinstance(weight, Tensor) else weight[padding_idx]
-    return ops.select((indices == padding_idx)[..., np.newaxis], fixed, found)
+        return ops.take(weight, indices)
+    padding_idx, table = place(padding_idx, rows), weight.data if isinstance(weight, Tensor) else weight
+    if rows <= indices.size:                                    # the row is held fast in the smaller of the two arrays
+        return ops.take(ops.select((np.arange(rows) == padding_idx)[:, np.newaxis], table, weight), indices)
+    return ops.select((indices == padding_idx)[..., np.newaxis], table[padding_idx], ops.take(weight, indices))
 
 
 def place(padding_idx, rows):

@@ -255,7 +255,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         raise ValueError(f"cross_entropy: label_smoothing = {label_smoothing}, but it lies between 0 and 1")
     logits, target = floats("cross_entropy", input, "logits"), given(target)
     weight = class_weights("cross_entropy", weight, logits)
-    if logits.ndim and logits.shape[class_axis(logits)] and target.shape == logits.shape and target.dtype.kind == "f":
+    if target.dtype.kind == "f" and logits.ndim and logits.shape[class_axis(logits)] and target.shape == logits.shape:
         if ignore_index >= 0:
             raise ValueError(f"cross_entropy: ignore_index = {ignore_index} is a label, but target holds class "
                              f"probabilities; set the rows to be ignored to 0")
@@ -306,13 +306,13 @@ def class_weights(operation, weight, x):
 
 def checked_labels(operation, x, target, ignore_index):
     """Return the labels as an array, and where they count (None: everywhere)."""
-    if not x.ndim:
+    shape = x.shape
+    if not shape:
         raise ValueError(f"{operation}: logits must have shape (C,), (N, C) or (N, C, d1, ...), not ()")
-    classes = x.shape[class_axis(x)]
-    expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+    classes, expected = (shape[1], shape[:1] + shape[2:]) if len(shape) > 1 else (shape[0], ())
     if target.shape != expected:
-        raise ValueError(f"{operation}: logits of shape {x.shape} need labels of shape {expected} (or, for "
-                         f"cross_entropy, floating-point probabilities of shape {x.shape}), not {target.dtype} of "
+        raise ValueError(f"{operation}: logits of shape {shape} need labels of shape {expected} (or, for "
+                         f"cross_entropy, floating-point probabilities of shape {shape}), not {target.dtype} of "
                          f"shape {target.shape}")
     labels = whole_numbers(operation, target, "labels")
     if not labels.size:

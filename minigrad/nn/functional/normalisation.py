@@ -34,9 +34,12 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     check_eps("layer_norm", eps)
     if not shape or x.shape[-len(shape):] != shape:
         raise ValueError(f"layer_norm: input of shape {x.shape} does not end in normalized_shape {shape}")
+    weight, bias = (p if p is None else given(p) for p in (weight, bias))
     for what, p in (("weight", weight), ("bias", bias)):
-        if p is not None and np.shape(p) != shape:
-            raise ValueError(f"layer_norm: {what} of shape {np.shape(p)} does not have normalized_shape {shape}")
+        if p is not None and p.shape != shape:
+            raise ValueError(f"layer_norm: {what} of shape {p.shape} does not have normalized_shape {shape}")
+    if weight is not None and bias is not None and x.dtype == weight.dtype == bias.dtype != np.float16:
+        return ops.layer_norm(x, weight, bias, float(eps))
     return scaled(standardized(x, tuple(range(-len(shape), 0)), eps), weight, bias)
 
 
