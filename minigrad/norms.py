@@ -16,6 +16,9 @@ SAFE_LOW, SAFE_HIGH = 1e-200, 1e200
 BLOCK = 4096
 """So many squares are summed at once; a million in one sum can lose four of the sixteen digits."""
 
+AT_ONCE = 8 * BLOCK
+"""So many entries are looked at together: enough to make up for the calls, few enough for the processor's cache."""
+
 LARGE_P = 100.0
 """From here on a power-of-two scale, which leaves |g|/s up to 2, would let the p-th power grow too large."""
 
@@ -28,7 +31,7 @@ def check_p(p):
     return value
 
 
-def norm(arrays, p=2):
+def norm(arrays, p=2, factor=1.0):
     """Return the p-norm of all entries of some arrays together, as a Python float.
 
     ||g||_p = (sum |g_i|^p)^(1/p), formed in float64 as s * (sum (|g_i|/s)^p)^(1/p).
@@ -36,6 +39,8 @@ def norm(arrays, p=2):
     Args:
         arrays: one array, or an iterable of arrays; None and arrays of size 0 count nothing.
         p: at least 1; ``inf`` is the largest magnitude.
+        factor: what the arrays are multiplied by, rounded to their own dtype, before they are measured; the products
+            are not kept.
 
     Returns:
         the norm; 0.0 for nothing; NaN if any entry is NaN, else inf if any is infinite (or if the
@@ -54,14 +59,16 @@ def norm(arrays, p=2):
     p = check_p(p)
     if isinstance(arrays, np.ndarray):
         arrays = [arrays]
-    arrays = [a.reshape(-1) for a in arrays if a is not None and a.size]       # so its order in memory does not matter
+    arrays = [a for a in arrays if a is not None and a.size]
     if not arrays:
         return 0.0
     if p == 2:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            total = sum(map(sum_of_squares, arrays))
+            total = sum(sum_of_squares(times(vector, factor)) for vector in vectors(arrays))
         if SAFE_LOW < total < SAFE_HIGH:
             return math.sqrt(total)
+    with np.errstate(under="ignore", invalid="ignore"):
+        arrays = [times(a.reshape(-1), factor) for a in arrays]
     largest = max_abs(arrays)
     if p == math.inf or largest == 0 or not math.isfinite(largest):
         return largest
@@ -117,6 +124,30 @@ def unit_norms(a, p=2):
     return lengths.reshape(shape)
 
 
+def vectors(arrays):
+    """Yield all entries of some arrays, in order, as vectors of at most AT_ONCE; small ones are laid end to end."""
+    run, size = [], 0
+    for a in arrays:
+        flat = a.reshape(-1)            # so its order in memory does not matter
+        if run and (flat.size >= BLOCK or size + flat.size > AT_ONCE or flat.dtype != run[0].dtype):
+            yield np.concatenate(run)
+            run, size = [], 0
+        if flat.size < BLOCK:
+            run.append(flat)
+            size += flat.size
+        elif flat.size <= AT_ONCE:
+            yield flat
+        else:
+            yield from (flat[start:start + AT_ONCE] for start in range(0, flat.size, AT_ONCE))
+    if run:
+        yield np.concatenate(run)
+
+
+def times(a, factor):
+    """Return a * factor; the very same array if it is 1."""
+    return a if factor == 1 else a * factor
+
+
 def scale_of(largest, p):
     """Return what magnitudes up to ``largest`` are divided by: a power of two, so that nothing is rounded."""
     # For a large p, 2**p would overflow: there it is the largest magnitude itself.
@@ -145,7 +176,8 @@ def sums_of_squares(rows):
     """Return the plain sum of squares along the last axis, block by block: the error grows with a block, not a row."""
     whole = rows.shape[-1] // BLOCK * BLOCK
     blocks, rest = rows[..., :whole].reshape(*rows.shape[:-1], -1, BLOCK), rows[..., whole:]
-    return np.vecdot(blocks, blocks).sum(-1) + np.vecdot(rest, rest)
+    total = np.vecdot(blocks, blocks).sum(-1)
+    return total + np.vecdot(rest, rest) if rest.size else total
 
 
 def max_abs(arrays):

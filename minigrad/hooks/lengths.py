@@ -5,10 +5,12 @@ a finite gradient may have a norm beyond the largest float.  Here such a gradien
 """
 
 import math
+from collections import UserDict
+from functools import cached_property
 
 import numpy as np
 
-from minigrad.norms import norm, unit_norms
+from minigrad.norms import norm, times, unit_norms
 
 FAR = 2.0 ** -64
 """Brings every norm that exceeds the largest float back among the floats; a power of two, so nothing is rounded."""
@@ -16,17 +18,45 @@ FAR = 2.0 ** -64
 TINY = float(np.finfo(float).tiny)
 """A coefficient below this has lost digits, where what it scales need not: there division comes first."""
 
+SMALL = 1e-30
+"""A coefficient from here on is one of float32's normal numbers."""
+
 NEAR, TRIES = 1 + 1e-14, 8
 """Rounding leaves what was scaled a few units of the last place too long; then it is scaled to that much less."""
+
+
+class Scaled(UserDict):
+    """A dict of arrays times one factor, in which the products are formed when somebody looks at them.
+
+    A clip answers with one.  Where nobody looks, the optimizer multiplies as it updates, and 200 arrays need not be
+    written and read again.
+
+    Args:
+        arrays: name -> array or None.
+        factor: a number.
+    """
+
+    def __init__(self, arrays, factor):
+        self.arrays, self.factor = arrays, factor
+
+    @cached_property
+    def data(self):
+        with np.errstate(invalid="ignore", under="ignore"):
+            return {name: None if g is None else np.asarray(times(g, self.factor)) for name, g in self.arrays.items()}
+
+    @property
+    def seen(self):
+        """Whether the products have been formed: they count from then on, as somebody may have changed the dict."""
+        return "data" in vars(self)
 
 
 def shorten(grads, length, limit, p=2, compat=None):
     """Scale arrays, whose common norm is ``length``, down to a norm of at most ``limit``, by one factor.
 
     Returns:
-        ``(grads, factor, reached)``, the norm reached being measured; the very same arrays if ``length`` does not
-        exceed ``limit``.  If they are not finite the factor is NaN and they are multiplied by limit / length all the
-        same: all is NaN then, or 0 but for what was inf, which is NaN.
+        ``(grads, factor, reached)``, grads being :class:`Scaled` where it can, and the norm reached being measured;
+        the very same arrays if ``length`` does not exceed ``limit``.  If they are not finite the factor is NaN and
+        they are multiplied by limit / length all the same: all is NaN then, or 0 but for what was inf, which is NaN.
     """
     came = length
     if compat == "torch":
@@ -36,9 +66,7 @@ def shorten(grads, length, limit, p=2, compat=None):
     arrays, length, shrunk = within_floats(grads, length, p)
     target = limit
     for _ in range(TRIES):
-        with np.errstate(invalid="ignore", under="ignore"):
-            out = {name: None if g is None else scaled(g, length, target) for name, g in arrays.items()}
-        reached = norm(out.values(), p)
+        out, reached = scaled_together(arrays, length, target, p)
         if not limit < reached < limit * NEAR:
             break
         target = min(target * (limit / reached), math.nextafter(target, 0.0))
@@ -96,12 +124,22 @@ def units_to_one(g, p):
         return np.where(usual, (wide / lengths).astype(g.dtype), g) if usual.any() else g
 
 
+def scaled_together(grads, length, limit, p):
+    """Return arrays times limit / length, each in its own dtype, and their norm."""
+    c = limit / length
+    if c >= SMALL and all(g is None or g.dtype.char != "e" for g in grads.values()):
+        return Scaled(grads, c), norm(grads.values(), p, c)
+    with np.errstate(invalid="ignore", under="ignore"):
+        out = {name: None if g is None else scaled(g, length, limit) for name, g in grads.items()}
+    return out, norm(out.values(), p)
+
+
 def scaled(g, length, limit):
     """Return g * limit / length in the dtype of g."""
     c = limit / length
     if c < TINY and length < math.inf:
         return (g / np.float64(length) * limit).astype(g.dtype)
-    if c < 1e-30 or g.dtype == np.float16:                      # c is too small a number for the dtype of g
+    if c < SMALL or g.dtype == np.float16:                      # c is too small a number for the dtype of g
         return (g * np.float64(c)).astype(g.dtype)
     return g * c
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from minigrad.hooks.lengths import Scaled
 from minigrad.hooks.protocol import SKIP, Stage, Verdict, hook_name
-from minigrad.norms import cosine, norm
+from minigrad.norms import cosine, norm, vectors
 
 BEFORE_UNSCALE = ("{} would see gradients that are multiplied by the scale, whatever that is at the time; put Unscale "
                   "first")
@@ -118,7 +119,7 @@ class Pipeline:
         """Return how a hook is shown, with what it is run on."""
         return (hook_name(hook) if hasattr(hook, "__name__") else repr(hook)) + (f"  [{label}]" if label else "")
 
-    def run(self, grads, ctx, *, counts, per_parameter=False, start=0, first=1, stages=None, group=""):
+    def run(self, grads, ctx, *, counts, per_parameter=False, start=0, first=1, stages=None, group="", lazy=False):
         """Run the hooks from number ``start`` on.
 
         Args:
@@ -130,13 +131,15 @@ class Pipeline:
             first: the number of the first hook's stage.
             stages: a list to which the record of each stage is appended, also of one that raises.
             group: the name of the parameter group, if it is one group's own.
+            lazy: whether the products of a last clip may be left to the caller.
 
         Returns:
-            ``(outcome, stages)``: outcome a dict of gradients, or a Verdict.
+            ``(outcome, stages)``: outcome a dict of gradients (Scaled, where it is lazy), or a Verdict.
         """
         stages, windowed = [] if stages is None else stages, start > 0
         counted = stages[-1] if stages and self.place == "gradient" else None       # the record of these very arrays
         for index, hook in enumerate(self.hooks[start:], start):
+            grads = formed(grads)
             ctx.stage = stage = Stage(hook_name(hook), "update" if self.place == "update" else "gradient",
                                       first + index, norm_in=ctx.norm, group=group)
             stages.append(stage)
@@ -159,11 +162,12 @@ class Pipeline:
                 raise
             measure(stage, grads, outcome, ctx)
             if per_parameter:
+                outcome = formed(outcome)
                 stage.parameters = {name: one_parameter(stage, grads[name], outcome[name], counts) for name in grads}
             windowed = windowed or stage.status == "window"
-            counted = stage if all(outcome[name] is g for name, g in grads.items()) else None
+            counted = stage if unchanged(grads, outcome) else None
             grads = outcome
-        return grads, stages
+        return grads if lazy else formed(grads), stages
 
     def refuse_to_hold(self, stage, windowed):
         """Refuse a HOLD from where nothing can be held."""
@@ -189,7 +193,9 @@ def run_groups(groups, grads, ctx, *, counts, per_parameter, first, stages):
     Returns:
         a dict of gradients, or SKIP if nothing is left of them.
     """
-    before = grads
+    if not any(len(group.hooks) for group in groups):
+        return grads
+    before = grads = formed(grads)
     for group in groups:
         own = {name: grads[name] for name in group.names} if len(group.hooks) else {}
         if any(g is not None for g in own.values()):
@@ -216,9 +222,28 @@ def backward_stage(name, grads, norm_in, counts, per_parameter):
     return stage
 
 
+def formed(grads):
+    """Return a dict of read-only arrays: what is Scaled is multiplied."""
+    if not isinstance(grads, Scaled):
+        return grads
+    for g in grads.values():
+        if g is not None:
+            g.flags.writeable = False
+    return grads.data
+
+
+def unchanged(grads, outcome):
+    """Whether a hook has answered with the very arrays that it was given."""
+    return not isinstance(outcome, Scaled) and all(outcome[name] is g for name, g in grads.items())
+
+
 def checked(outcome, grads, stage):
     """Return a hook's answer in order, cast and read-only; refuse one that is no gradient for the same parameters."""
     name = stage.hook
+    if isinstance(outcome, Scaled):
+        if not outcome.seen:
+            return Scaled(checked(outcome.arrays, grads, stage), outcome.factor)
+        outcome = outcome.data
     if not isinstance(outcome, dict):
         raise TypeError(f"hook {name} returned {type(outcome).__name__}; return a dict name -> array like the one it "
                         f"was given, or HOLD, or SKIP")
@@ -248,21 +273,20 @@ def checked(outcome, grads, stage):
 
 def measure(stage, grads, outcome, ctx):
     """Complete the record of a stage, measuring what the hook did not note, and set ``ctx.norm`` for the next one."""
-    if all(outcome[name] is g for name, g in grads.items()):
+    if unchanged(grads, outcome):
         stage.norm_out = stage.norm_in
         stage.coefficient = stage.cosine = 1.0
         return
-    after = list(outcome.values())
     if stage.norm_out is None:
-        stage.norm_out = norm(after, stage.p)
-    ctx.norm = stage.norm_out if stage.p == 2 else norm(after)
+        stage.norm_out = norm(outcome.values(), stage.p)
+    ctx.norm = stage.norm_out if stage.p == 2 else norm(outcome.values())
     if stage.status == "window":         # what came in is one micro-batch, what goes out the whole window
         return
     if stage.coefficient is None and stage.norm_in:
         stage.coefficient = stage.norm_out / stage.norm_in if stage.norm_in < math.inf else math.nan
     if stage.cosine is None:
         lengths = (stage.norm_in, stage.norm_out) if stage.p == 2 else (None, None)
-        stage.cosine = cosine(list(grads.values()), after, *lengths)
+        stage.cosine = cosine(list(grads.values()), list(outcome.values()), *lengths)
 
 
 def count(stage, grads, counted=None):
@@ -274,7 +298,7 @@ def count(stage, grads, counted=None):
     finite = math.isfinite(stage.norm_in)
     stage.nan = 0 if finite else sum(int(np.isnan(g).sum()) for g in arrays)
     stage.inf = 0 if finite else sum(int(np.isinf(g).sum()) for g in arrays)
-    stage.zero = sum(g.size - int(np.count_nonzero(g)) for g in arrays)
+    stage.zero = sum(int(np.count_nonzero(vector == 0)) for vector in vectors(arrays))
     stage.missing = len(grads) - len(arrays)
 
 

@@ -261,7 +261,7 @@ class Optimizer:
         try:
             outcome, length = self._nothing_came(grads), ctx.norm
             if outcome is None:
-                outcome, _ = self._hooks.run(grads, ctx, **measured, start=start, stages=stages)
+                outcome, _ = self._hooks.run(grads, ctx, **measured, start=start, stages=stages, lazy=True)
             if isinstance(outcome, dict) and all(g is None for g in outcome.values()):
                 outcome = SKIP.because("the hooks left no gradient")
             if not start and not (isinstance(outcome, Verdict) and outcome.status == "skip"):

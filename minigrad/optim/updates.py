@@ -10,9 +10,10 @@ from operator import is_
 
 import numpy as np
 
+from minigrad.hooks.lengths import Scaled
 from minigrad.hooks.pipeline import Pipeline, measure
 from minigrad.hooks.protocol import Stage, Verdict
-from minigrad.norms import norm
+from minigrad.norms import norm, times
 from minigrad.tensor import Tensor
 
 TOGETHER = 2 ** 18
@@ -23,7 +24,7 @@ def update(optimizer, grads, plan, ctx, stages, measured):
     """Let an optimizer propose, run its update hooks, and only then change parameters and state.
 
     Args:
-        grads: name -> array or None, as the gradient hooks left it.
+        grads: name -> array or None, as the gradient hooks left it, Scaled perhaps.
         plan: the groups, see :func:`minigrad.optim.groups.plan_of`.
         ctx, stages: of this step; the stages of the update hooks, the decay and the update are appended.
         measured: ``counts`` and ``per_parameter``, as for :meth:`Pipeline.run`.
@@ -31,16 +32,23 @@ def update(optimizer, grads, plan, ctx, stages, measured):
     Returns:
         None, or the verdict of an update hook that skips.
     """
-    watched, found = measured["counts"] or len(optimizer.update_hooks), []
+    first = 1 + len(optimizer.hooks) + sum(len(group.hooks) for group in plan)      # number of the first stage here
+    traced, found, lengths = measured["counts"], [], []
+    watched = len(optimizer.update_hooks) or (traced and optimizer.decoupled)
     for proposed in proposals(optimizer, plan, ctx.params, grads):
-        if not watched:
-            complete(optimizer, proposed)               # at once, while it is in the processor's cache
+        if not watched:                             # complete it at once, while it is in the processor's cache
+            if traced:
+                lengths.append(norm(proposed.update))
+            if optimizer.decoupled:
+                proposed.decay()
+            proposed.add()
         found.append(proposed)
     if watched:
-        first = 1 + len(optimizer.hooks) + sum(len(group.hooks) for group in plan)
-        found = watch(optimizer, found, dict.fromkeys(grads), ctx, stages, measured, first)
+        found = watch(optimizer, found, dict.fromkeys(ctx.params), ctx, stages, measured, first)
         if isinstance(found, Verdict):
             return found
+    elif traced:
+        stages.append(update_stage(first, norm(np.array(lengths))))
     moved = [pair for proposed in found for pair in proposed.parts()]
     for name, array in moved:
         optimizer.params[name]._rebind(array)
@@ -51,18 +59,13 @@ def update(optimizer, grads, plan, ctx, stages, measured):
     return None
 
 
-def complete(optimizer, proposed):
-    """Turn an update into the parameter's next value."""
-    if optimizer.decoupled:
-        proposed.decay()
-    proposed.add()
+def update_stage(index, length):
+    """Return the record of the update, whose norm is ``length``."""
+    return Stage("update", "update", index, norm_in=length, norm_out=length)
 
 
 def watch(optimizer, found, updates, ctx, stages, measured, first):
-    """Run the update hooks and the decoupled decay, on record; return the proposals, complete, or a verdict.
-
-    ``first`` is the number of the first stage here.
-    """
+    """Run the update hooks and the decoupled decay, on record; return the proposals, complete, or a verdict."""
     if not len(optimizer.update_hooks):
         ctx.norm = norm([proposed.update for proposed in found])
     else:
@@ -88,7 +91,7 @@ def watch(optimizer, found, updates, ctx, stages, measured, first):
             stages.append(Stage("decay", "update", first, norm_in=ctx.norm))
             measure(stages[-1], before, {i: proposed.update for i, proposed in enumerate(found)}, ctx)
             first += 1
-        stages.append(Stage("update", "update", first, norm_in=ctx.norm, norm_out=ctx.norm))
+        stages.append(update_stage(first, ctx.norm))
     for proposed in found:
         proposed.add()
     return found
@@ -175,7 +178,7 @@ class Joined:
         self.vectors, self.state = {}, None
         self.parameters = Vector(self.shapes)
 
-    def propose(self, optimizer, params, grads, options):
+    def propose(self, optimizer, params, grads, factor, options):
         """Return one Proposal for all, or None if one of them has no gradient, or another dtype or number of steps."""
         gradients = [grads[name] for name in self.names]
         if any(g is None for g in gradients) or len({g.dtype for g in gradients}) > 1:
@@ -184,8 +187,8 @@ class Joined:
         state = self.join(list(map(optimizer._state.get, self.names))) if self.state is None else self.state
         if state is MIXED or any(a.dtype != self.dtype for a in arrays):
             return None
-        p, g = locked(self.parameters.join(arrays)), locked(np.concatenate([g.reshape(-1) for g in gradients]))
-        return proposal(optimizer, self.names, p, g, state, options, self)
+        g = np.concatenate([g.reshape(-1) for g in gradients])
+        return proposal(optimizer, self.names, self.parameters.join(arrays), g, factor, state, options, self)
 
     def join(self, states):
         """Return the states of the parameters as one, or MIXED."""
@@ -257,8 +260,10 @@ def says(optimizer, what):
     return False
 
 
-def proposal(optimizer, names, p, g, state, options, together=None):
-    """Ask the optimizer for an update, and refuse what is none."""
+def proposal(optimizer, names, p, g, factor, state, options, together=None):
+    """Ask the optimizer for an update by g * factor, and refuse what is none."""
+    with np.errstate(under="ignore"):
+        p, g = locked(p), locked(times(g, factor))
     if g.dtype.itemsize < 4:            # moments in at least float32: in float16, eps and g * g round to 0
         g = g.astype(np.float32)
     proposed = optimizer.propose(p, -g if optimizer.maximize else g, state, options)
@@ -318,9 +323,10 @@ def roll_back(optimizer, memory, params):
 
 def proposals(optimizer, plan, params, grads):
     """Yield a Proposal for the parameters that have a gradient, group by group."""
+    grads, factor = (grads.arrays, grads.factor) if isinstance(grads, Scaled) else (grads, 1.0)
     for group in plan:
         for run in group.runs:
-            found = None if isinstance(run, list) else run.propose(optimizer, params, grads, group.options)
+            found = None if isinstance(run, list) else run.propose(optimizer, params, grads, factor, group.options)
             if found is not None:
                 yield found
                 continue
@@ -328,5 +334,5 @@ def proposals(optimizer, plan, params, grads):
                 run.lay_down(optimizer._state)
             for name in run if isinstance(run, list) else run.names:
                 if grads[name] is not None:
-                    yield proposal(optimizer, [name], params[name], grads[name], optimizer._state.get(name),
+                    yield proposal(optimizer, [name], params[name], grads[name], factor, optimizer._state.get(name),
                                    group.options)
