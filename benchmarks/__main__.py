@@ -21,7 +21,7 @@ def main(arguments=None):
     parser.add_argument("--list", action="store_true", help="name the works and stop")
     parser.add_argument("--check", action="store_true", help="see that contenders agree, at small sizes, and stop")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="works whose names begin like this")
-    parser.add_argument("--repeats", type=int, default=25, help="counted rounds (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=51, help="counted rounds (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--write", action="store_true",
                         help="rewrite results.json (works that are not run keep their figures), figure and README")

@@ -54,11 +54,11 @@ def by_hand(p):
             windows(images[n], columns1[n])
             np.dot(columns1[n].reshape(-1, 9), w1.T, h1[n].reshape(-1, 32))
             np.add(h1[n], b1, h1[n])
-            np.maximum(h1[n], 0, h1[n])
+            np.maximum(h1[n], 0, out=h1[n])
             windows(h1[n], columns2[n])
             np.dot(columns2[n].reshape(-1, 288), w2.T, h2[n].reshape(-1, 64))
             np.add(h2[n], b2, h2[n])
-            np.maximum(h2[n], 0, h2[n])
+            np.maximum(h2[n], 0, out=h2[n])
         np.add(h2[corners[0]], h2[corners[1]], pool)
         np.add(pool, h2[corners[2]], pool)
         np.add(pool, h2[corners[3]], pool)
@@ -66,7 +66,7 @@ def by_hand(p):
         flat = pool.reshape(batch, -1)
         h3 = flat @ v1.T
         h3 += c1
-        np.maximum(h3, 0, h3)
+        np.maximum(h3, 0, out=h3)
         g = h3 @ v2.T
         g += c2
         g -= g.max(axis=1, keepdims=True)

@@ -72,5 +72,5 @@ WORKS = [Depth(f"depth-{quantity}-{depth:.0e}".replace("+0", ""),
                f"{quantity} per operation, {depth:,} operations deep", "float64",
                lambda dtype, operations: operations,
                {MINIGRAD: chain},
-               {"operations": depth}, {"operations": 20}, {f"depth {BASE:,}": 1.15}, quantity)
+               {"operations": depth}, {"operations": 20}, {f"depth {BASE:,}": 1.15}, quantity=quantity)
          for quantity in ("time", "memory") for depth in (1_000, 100_000, 1_000_000)]

@@ -49,8 +49,9 @@ def draw(results):
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         ax.minorticks_off()
         ax.tick_params(axis="y", length=0)
-        ax.set_xlabel("time of minigrad / time of the other, one thread; left of 1 minigrad is faster")
-        fig.suptitle("How long minigrad takes, in units of ...", fontsize=19, fontweight="bold")
+        ax.set_xlabel("time of minigrad / time of the other, on one core")
+        for text, x, side in (("minigrad is faster  ", 1, "right"), ("  the other is", 1, "left")):
+            ax.annotate(text, (x, -0.55), ha=side, va="bottom", annotation_clip=False, color=style.GREY)
         fig.legend(loc="outside upper center", ncols=len(looks), columnspacing=1.2, handletextpad=0.2)
     return fig
 

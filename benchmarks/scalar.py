@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.work import AUTOGRAD, HAND, MINIGRAD, MYGRAD, TORCH, Work, one_thread
+from benchmarks.work import AUTOGRAD, MINIGRAD, MYGRAD, TORCH, Work, one_thread
+
+PLAIN = "plain Python"
 
 
 def problem(dtype, operations, leaves):
@@ -14,8 +16,8 @@ def problem(dtype, operations, leaves):
     return SimpleNamespace(leaves=[np.array(v) for v in values], times=operations // (2 * leaves), dtype=dtype)
 
 
-def by_hand(p):
-    """Plain Python numbers and a list; NumPy has nothing to offer here."""
+def in_plain_python(p):
+    """Numbers and a list; NumPy has nothing to offer here."""
     xs = [float(x) for x in p.leaves]
 
     def run():
@@ -107,7 +109,8 @@ def with_mygrad(p):
     return run
 
 
-CONTENDERS = {HAND: by_hand, MINIGRAD: with_minigrad, TORCH: with_torch, AUTOGRAD: with_autograd, MYGRAD: with_mygrad}
+CONTENDERS = {PLAIN: in_plain_python, MINIGRAD: with_minigrad, TORCH: with_torch, AUTOGRAD: with_autograd,
+              MYGRAD: with_mygrad}
 
 WORKS = [Work(name, title, "float64", problem, CONTENDERS, {"operations": 10_000, "leaves": 100},
               {"operations": 12, "leaves": 3}, {TORCH: 0.55, AUTOGRAD: 0.2, MYGRAD: 0.1}, collecting)

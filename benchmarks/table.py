@@ -82,8 +82,13 @@ def cell(records, name):
     if not found:
         return ""
     limits = {other["limit"] for other in found} - {None}
-    numbers = " · ".join(f"**{o['ratio']:.2g}**" if o["ok"] is False else f"{o['ratio']:.2g}" for o in found)
+    numbers = " · ".join(f"**{shown(o['ratio'])}**" if o["ok"] is False else shown(o["ratio"]) for o in found)
     return numbers + "".join(f" (≤ {limit:g})" for limit in limits)
+
+
+def shown(ratio):
+    """Return a ratio with two digits behind the point, or two significant ones if it is small."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
 def others(results):
@@ -93,10 +98,11 @@ def others(results):
         if set(record["against"]) & set(COLUMNS):
             continue
         for name, other in record["against"].items():
-            ratio = f"{other['ratio']:.2g} of {name}'s" if name != "allowed" else f"{other['value']:.3g} are allowed"
+            ratio = f"{shown(other['ratio'])} times that of {name}"
+            ratio = f"{other['value']:.3g} are allowed" if name == "allowed" else ratio
             ratio = f"**{ratio}**" if other["ok"] is False else ratio
-            found.append(f"{record['title']}: {record['minigrad']:.3g} {record['unit'].split()[0]}, {ratio}"
-                         + (f" (≤ {other['limit']:g})" if name != "allowed" and other["limit"] else ""))
+            limit = f" (≤ {other['limit']:g})" if name != "allowed" and other["limit"] else ""
+            found.append(f"{record['title']}: {record['minigrad']:.3g} {record['unit'].split()[0]}, {ratio}{limit}")
     return found
 
 

@@ -11,43 +11,49 @@ import numpy as np
 def alternate(contenders, repeats, least=2e-3, collecting=False):
     """Time some functions in turn, A B C A B C ..., so that a slow spell of the machine hits all alike.
 
-    What is quicker than the clock can tell is run several times in a row: as often for each contender.
+    What is quicker than the clock can tell is run several times in a row: as often for each contender.  Garbage is
+    collected between the runs.
 
     Args:
         contenders: dict name -> function without arguments.
         repeats: counted rounds, after two that are not.
         least: the seconds for which the quickest contender shall run in each round.
-        collecting: whether the garbage collector is at work during the runs, too, as it is in programs; it sees then
-            what was made since, not what all the packages have brought with them.
+        collecting: whether the garbage collector is at work during the runs, too, as it is in programs.
 
     Returns:
         dict name -> list of seconds, one per round.
     """
     seconds = {name: [] for name in contenders}
     quickest, number = math.inf, 1
-    for round_number in range(-2, repeats):
-        if round_number == 0:
-            number = min(1000, math.ceil(least / quickest))
-        for name, fn in contenders.items():
-            taken = clocked(fn, number, collecting)
-            if round_number >= 0:
-                seconds[name].append(taken)
-            else:
-                quickest = min(quickest, taken)
+    gc.collect()
+    gc.freeze()                     # what all the packages have brought with them is none of the contenders' garbage
+    try:
+        for round_number in range(-2, repeats):
+            if round_number == 0:
+                number = max(1, min(1000, math.ceil(least / max(quickest, 1e-9))))
+            for name, fn in contenders.items():
+                taken = clocked(fn, number, collecting)
+                if round_number >= 0:
+                    seconds[name].append(taken)
+                else:
+                    quickest = min(quickest, taken)
+    finally:
+        gc.unfreeze()
     return seconds
 
 
 def clocked(fn, number=1, collecting=False):
     """Return the seconds that one call takes, of ``number`` in a row; garbage is collected before the clock starts."""
     gc.collect()
-    gc.freeze() if collecting else gc.disable()
+    if not collecting:
+        gc.disable()
     try:
         start = time.perf_counter()
         for _ in range(number):
             fn()
         return (time.perf_counter() - start) / number
     finally:
-        gc.unfreeze() if collecting else gc.enable()
+        gc.enable()
 
 
 def ratios(rounds, name, base):

@@ -93,7 +93,8 @@ def starting_cotangent(root, gradient, create_graph):
         array = gradient._array if isinstance(gradient, Tensor) else np.asarray(gradient)
         if array.shape != root.shape:
             raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {root.shape}")
-        array = array.astype(root.dtype)
+        # rules do not write into a cotangent; on the tape it must stay as it is, whatever becomes of the caller's array
+        array = array.astype(root.dtype, copy=create_graph)
         if create_graph and isinstance(gradient, Tensor) and gradient.requires_grad:
             return gradient.astype(root.dtype)
     return result(array) if create_graph else array
