@@ -58,9 +58,9 @@ class Rule:
     def __init__(self, forward, vjps=(), joint=None, composite=None, keeping=None, into=None, constant=False):
         self.forward, self.vjps, self.joint = forward, tuple(vjps), joint
         self.composite, self.keeping, self.into, self.constant = composite, keeping, into, constant
-        # How many arguments, counted from the first, a gradient can flow to without further asking.
-        self.reach = sys.maxsize if joint else (*self.vjps, None).index(None)
         self.positional, self.keywords = accepted_arguments(joint or next(filter(None, self.vjps), None))
+        # How many arguments, counted from the first, a gradient can flow to without further asking.
+        self.reach = self.positional if joint else min(self.positional, (*self.vjps, None).index(None))
         self.selective = joint is not None and "wanted" in (self.keywords or ())
 
     def has_vjp(self, index):

@@ -295,6 +295,17 @@ def rebuild(cls, array, requires_grad, grad):
 
 # ----------------------------------------------------------------------------- the one door
 
+def check_reach(fn, rule, parents, recorded):
+    """Refuse arguments that the rule of a function does not know, or to which it brings no gradient."""
+    if len(parents) > rule.positional:
+        raise TypeError(f"{name_of(fn)}: the gradient rule takes {rule.positional} arguments by position, not "
+                        f"{len(parents)}; give the others by keyword")
+    for index, parent in enumerate(parents):
+        if recorded and parent is not None and not rule.has_vjp(index):
+            raise TypeError(f"{name_of(fn)} has no gradient with respect to argument {index}; "
+                            f"pass it as t.detach() if none is wanted")
+
+
 def apply(fn, *args, **kwargs):
     """Run one operation on tensors and, where a gradient may be asked for, write it on the tape."""
     rule = RULES.get(fn)
@@ -317,12 +328,13 @@ def apply(fn, *args, **kwargs):
         parents.append(None)
     if kwargs and not knows_keywords(fn, rule, kwargs, tracked):
         return as_arrays(fn, args, kwargs)
-    if tracked and len(args) > rule.positional:
-        raise TypeError(f"{name_of(fn)}: the gradient rule takes {rule.positional} arguments by position, not "
-                        f"{len(args)}; give the others by keyword")
     recorded = tracked and not rule.constant and RECORDING.get()
+    if tracked and len(args) > rule.reach:
+        check_reach(fn, rule, parents, recorded)
     try:
-        if recorded and rule.keeping is not None:
+        if not kwargs and (rule.keeping is None or not recorded):
+            data = rule.forward(*values)
+        elif recorded and rule.keeping is not None:
             data, kept = rule.keeping(*values, **kwargs)
             kwargs = {**kwargs, "kept": kept}
         else:
@@ -336,11 +348,6 @@ def apply(fn, *args, **kwargs):
         if isinstance(args[0], Tensor) and (data.base is not None or data is values[0]):
             look_into(out, args[0], lambda array: rule.forward(array, *values[1:], **kwargs))
         return out
-    if len(parents) > rule.reach:
-        for index, parent in enumerate(parents):
-            if parent is not None and not rule.has_vjp(index):
-                raise TypeError(f"{name_of(fn)} has no gradient with respect to argument {index}; "
-                                f"pass it as t.detach() if none is wanted")
     if raw:
         # The caller may reuse its own array before backward; the tape keeps the values that were used.
         values = [v.copy() if type(v) is np.ndarray and parent is None and (v.flags.writeable or v.base is not None)

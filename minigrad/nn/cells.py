@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from minigrad import ops
 from minigrad.nn import functional as F
 from minigrad.nn.functional.common import whole_number
-from minigrad.nn.functional.recurrent import NONLINEARITIES, gru_step, lstm_step, rnn_step
+from minigrad.nn.functional.recurrent import NONLINEARITIES, gru_step, lstm_step
 from minigrad.nn.parameter import blank
 from minigrad.nn.recurrence import Recurrence, check_input, check_state
 
@@ -24,14 +25,17 @@ class Cell(Recurrence):
         self.bias_hh = blank(rows, dtype, device) if bias else None
         self.reset_parameters(rng)
 
+    def _input(self, x):
+        """Return x, checked."""
+        return check_input(type(self).__name__, x, self.input_size, {1: "(input,)", 2: "(batch, input)"})
+
     def _projected(self, x):
         """Return the image of x, checked."""
-        x = check_input(type(self).__name__, x, self.input_size, {1: "(input,)", 2: "(batch, input)"})
-        return F.linear(x, self.weight_ih, self.bias_ih)
+        return F.linear(self._input(x), self.weight_ih, self.bias_ih)
 
-    def _state(self, what, state, projected):
-        """Return the state for x, checked; zeros by default."""
-        shape = (*projected.shape[:-1], self.hidden_size)
+    def _state(self, what, state, x):
+        """Return the state for x (or its image), checked; zeros by default."""
+        shape = (*x.shape[:-1], self.hidden_size)
         if state is None:
             return np.zeros(shape, self.weight_hh.dtype)
         axes = "(batch, hidden)" if len(shape) == 2 else "(hidden,)"
@@ -77,8 +81,9 @@ class RNNCell(Cell):
 
     def forward(self, x, h=None):
         """Return the next state (batch, hidden) for x (batch, input) and the state h, zeros by default."""
-        projected = self._projected(x)
-        return rnn_step(projected, self._state("h", h, projected), self.weight_hh, self.bias_hh, self.nonlinearity)
+        x = self._input(x)
+        return ops.rnn_cell(x, self._state("h", h, x), self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh,
+                            nonlinearity=self.nonlinearity)
 
     def extra_repr(self):
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity!r}")

@@ -144,8 +144,13 @@ class Module(Hooked):
 
     def modules(self):
         """Yield this module and all inside, each once, outermost first."""
-        for _, module in self.named_modules():
-            yield module
+        found, waiting = {}, [self]
+        while waiting:                          # a stack instead of named_modules: no names to be joined
+            module = waiting.pop()
+            if id(module) not in found:
+                found[id(module)] = module
+                waiting += [value for value in vars(module).values() if isinstance(value, Module)][::-1]
+        yield from found.values()
 
     def apply(self, fn):
         """Call ``fn(module)`` for every module inside and at last for this one, each once; returns this module.
@@ -217,8 +222,10 @@ class Module(Hooked):
 
     def zero_grad(self, set_to_none=True):
         """Set the gradient of every parameter to None, or those that are there to zeros."""
-        for _, p in self.named_parameters():
-            p.grad = None if set_to_none or p.grad is None else np.zeros(p.shape, p.dtype)
+        for module in self.modules():
+            for p in vars(module).values():
+                if isinstance(p, Parameter):
+                    p.grad = None if set_to_none or p.grad is None else np.zeros(p.shape, p.dtype)
 
     def requires_grad_(self, requires_grad=True):
         """Ask for gradients of every parameter inside, or freeze them all; returns this module."""

@@ -32,6 +32,13 @@ def rnn_step(projected, h, weight_hh, bias_hh=None, nonlinearity="tanh"):
     return IN_PLACE[nonlinearity](a, out=a)
 
 
+@primitive
+def rnn_cell(x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None, nonlinearity="tanh"):
+    """Return f(weight_ih x + bias_ih + weight_hh h + bias_hh): a whole step on the tape as one node."""
+    a = linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh)
+    return IN_PLACE[nonlinearity](a, out=a)
+
+
 def lstm_step(projected, h, c, weight_hh, bias_hh=None):
     """Return the next state (h, c) of the LSTM, for the image (..., 4 H) of the input."""
     a = projected + linear(h, weight_hh, bias_hh)

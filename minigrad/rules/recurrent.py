@@ -27,12 +27,22 @@ def rnn_step_vjp(g, y, projected, h, weight_hh, bias_hh=None, nonlinearity="tanh
     return d, d @ weight_hh, rows(d).T @ rows(h), d
 
 
+def rnn_cell_vjp(g, y, x, h, weight_ih, weight_hh, bias_ih=None, bias_hh=None, nonlinearity="tanh", *, wanted):
+    """Return the cotangents of the arguments of :func:`minigrad.ops.rnn_cell`: those that are wanted."""
+    d = g * slope(y, nonlinearity)
+    across = rows(d)
+    to_bias = across.sum(axis=0) if any(wanted[4:]) else None
+    return (d @ weight_ih if wanted[0] else None, d @ weight_hh if wanted[1] else None,
+            across.T @ rows(x) if wanted[2] else None, across.T @ rows(h) if wanted[3] else None, to_bias, to_bias)
+
+
 def slope(y, nonlinearity):
     """Return f' where f is y."""
     return 1 - y * y if nonlinearity == "tanh" else y != 0
 
 
 defvjp(ops.rnn_step, joint=rnn_step_vjp)
+defvjp(ops.rnn_cell, joint=rnn_cell_vjp)
 
 
 # Below, all arrays have an axis for the batch; dh is dL/dh_t, the sum of what comes from the result, g[t], and from the

@@ -28,6 +28,10 @@ def rnn_value(x, h, wi, wh, bi=0.0, bh=0.0, nonlinearity="tanh", **_):
     return np.stack(out)
 
 
+def cell_value(x, *args, **kwargs):
+    return rnn_value(x[None], *args, **kwargs)[0]
+
+
 def lstm_value(x, h, c, wi, wh, bi=0.0, bh=0.0, **_):
     out = []
     for step in x:
@@ -75,6 +79,12 @@ CASES = [
          twin=lambda p, h, w, nonlinearity: torch.relu(p + h @ w.T), nonlinearity="relu"),
     case("rnn_step of a vector", ops.rnn_step, sample(H), STATE[0], *W1[1::2], value=step_of(np.tanh),
          twin=lambda p, h, w, b: torch.tanh(p + h @ w.T + b)),
+    case("rnn_cell", ops.rnn_cell, X[0], STATE, *W1, value=cell_value, twin=lambda *args: torch.rnn_tanh_cell(*args)),
+    case("rnn_cell relu without biases", ops.rnn_cell, X[0], STATE, *W1[:2], value=cell_value,
+         twin=lambda x, h, wi, wh, nonlinearity: torch.rnn_relu_cell(x, h, wi, wh, wi.new_zeros(H), wi.new_zeros(H)),
+         nonlinearity="relu"),
+    case("rnn_cell of a vector", ops.rnn_cell, X[0, 0], STATE[0], *W1, value=cell_value,
+         twin=lambda x, h, *w: torch.rnn_tanh_cell(x[None], h[None], *w)[0]),
     case("rnn", ops.rnn, X, STATE, *W1, value=rnn_value, twin=torch_twin("rnn")),
     case("rnn relu without biases", ops.rnn, X, STATE, *W1[:2], value=rnn_value, twin=torch_twin("rnn"),
          nonlinearity="relu"),

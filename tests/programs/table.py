@@ -213,6 +213,7 @@ SMOOTH = [
     op("ops.binary_cross_entropy({x:probable}, {y:like probable})",
        "F.binary_cross_entropy({x}, {y}, reduction='none')"),
     op("ops.rnn_step({x:one_square small}, {y:like small}, {x})", "torch.tanh({x} + {y} @ {x}.T)"),
+    op("ops.rnn_cell({x:one_square small}, {y:like small}, {x}, {y})", "torch.tanh({x} @ {x}.T + {y} @ {y}.T)"),
     op("ops.rnn({x:matrix small}, {z:bias small}, {y:weight small}, {y}[:, :1] * {z}, {z}, {z})",
        "recurrence('rnn')({x}, {z}, {y}, {y}[:, :1] * {z}, {z}, {z})"),
     op("ops.lstm({x:matrix small}, {z:bias small}, {z}, np.concatenate([{y:weight small}] * 4), "

@@ -17,9 +17,10 @@ def linear(input, weight, bias=None):
         array([[13., 22.]])
     """
     x, weight, bias = given(input), given(weight), bias if bias is None else given(bias)
-    if weight.ndim != 2:
-        raise ValueError(f"linear: weight must have shape (out, in), not {weight.shape}")
-    shape, (outs, ins) = x.shape, weight.shape
+    shape, matrix = x.shape, weight.shape
+    if len(matrix) != 2:
+        raise ValueError(f"linear: weight must have shape (out, in), not {matrix}")
+    outs, ins = matrix
     if not shape or shape[-1] != ins:
         raise ValueError(f"linear: input of shape {shape} does not fit weight of shape {(outs, ins)} (out, in): the "
                          f"last axis of input must be {ins}")
