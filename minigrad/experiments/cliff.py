@@ -96,7 +96,7 @@ def answer(result):
     h = result.headline
     steepest = max(abs(value) for name, value in h.items() if name.startswith("dE/db") and "predicted" not in name)
     return (f"A plain with a wall in it: the gradient norm has a median of {h['median gradient norm']:.2g}, and reaches "
-            f"{steepest:.2g} on a line that no grid hits.")
+            f"{steepest:.2g} on a line no grid hits.")
 
 
 def figure(result):
