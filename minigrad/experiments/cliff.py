@@ -95,8 +95,8 @@ def answer(result):
     """Return what was found, in a sentence."""
     h = result.headline
     steepest = max(abs(value) for name, value in h.items() if name.startswith("dE/db") and "predicted" not in name)
-    return (f"A plain with a wall in it: the gradient norm has a median of {h['median gradient norm']:.2g}, and reaches "
-            f"{steepest:.2g} on a line no grid hits.")
+    return (f"A plain with a wall in it: the median gradient norm is {h['median gradient norm']:.2g}, and on a line that no "
+            f"grid hits it reaches {steepest:.2g}.")
 
 
 def figure(result):
