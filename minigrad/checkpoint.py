@@ -1,5 +1,7 @@
 """Checkpoints: less memory for one more forward pass; what lies between them is computed again in the backward pass."""
 
+import math
+
 import numpy as np
 
 from minigrad.engine import visit
@@ -7,7 +9,7 @@ from minigrad.recording import enable_grad, is_grad_enabled
 from minigrad.seeding import get_rng_state, set_rng_state
 from minigrad.table import checkpoint as made_by_checkpoint
 from minigrad.table import name_of, next_number
-from minigrad.tensor import Tensor, new
+from minigrad.tensor import Tensor, new, result
 
 
 def checkpoint(fn, *xs):
@@ -19,10 +21,12 @@ def checkpoint(fn, *xs):
     everything that ``fn`` uses: its arguments, the parameters of modules, other tensors from outside.
 
     ``fn`` must give the same when it is run again.  What it draws from the default generator (dropout without ``rng=``)
-    is drawn again; another generator, batch norm's running statistics, a counter of its own move on twice.
+    is drawn again, for which that generator is set back for a while: other threads must not draw from it then.  Another
+    generator, batch norm's running statistics, a counter of its own move on twice.
 
     Args:
-        fn: returns a tensor, or a tuple or list of tensors (and of anything else, which is passed through).
+        fn: returns a tensor, or a tuple, list or dict of tensors (and of anything else, which is passed through), or
+            these within each other.
         *xs: its arguments, tensors or not.
 
     Returns:
@@ -31,7 +35,7 @@ def checkpoint(fn, *xs):
     Raises:
         TypeError: if ``fn`` cannot be called.
         RuntimeError: in the backward pass, if a tensor that ``fn`` used has been given another array since, or ``fn``
-            does not give what it gave: gradients of something else would be wrong.
+            does not give what it gave, or uses other tensors for it: gradients of something else would be wrong.
 
     Example:
         >>> import numpy as np, minigrad as mg
@@ -55,14 +59,15 @@ def checkpoint(fn, *xs):
         return fn(*xs)
     drawn, first = get_rng_state(), next_number()
     out = fn(*xs)
-    places = [k for k, part in enumerate(parts_of(out)) if is_made(part, first)]
+    parts = parts_of(out)
+    places = [k for k, part in enumerate(parts) if is_made(part, first)]
     if not places:
         return out
-    outside = used_from_outside([parts_of(out)[k] for k in places], first)
-    again = Again(fn, xs, drawn, outside)
+    outside = used_from_outside([parts[k] for k in places], first)
+    again = Again(fn, tuple(with_parts(x, kept) for x in xs), drawn, outside)
     kwargs, named = {"again": again}, {}
     for k in places:
-        made = parts_of(out)[k]
+        made = parts[k]
         if made._number not in named:                   # the same tensor twice stays one
             node = new(type(made))
             node._array, node._requires_grad, node._number = made._array, True, next_number()
@@ -70,10 +75,7 @@ def checkpoint(fn, *xs):
             node._hooks = node._grad = None
             again.places[node._number] = k, made._array
             named[made._number] = node
-    if isinstance(out, Tensor):
-        return named[out._number]
-    parts = [named.get(part._number, part) if isinstance(part, Tensor) else part for part in out]
-    return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
+    return with_parts(out, lambda part: named.get(part._number, part) if isinstance(part, Tensor) else part)
 
 
 class Again:
@@ -106,14 +108,38 @@ class Again:
                 raise RuntimeError(f"checkpoint({name_of(self.fn)}): run again for the backward pass, it did not give "
                                    f"what it gave before, an array of shape {array.shape}. Does it draw from a "
                                    f"generator of its own (leave rng= out: the default one is set back), or use "
-                                   f"something that has changed since?")
+                                   f"something that has changed since, such as the variable of a loop?")
             results[number] = made
+        used = used_from_outside(list(results.values()), first)
+        if len(used) != len(self.outside) or any(a is not b for a, b in zip(used, self.outside)):
+            raise RuntimeError(f"checkpoint({name_of(self.fn)}): run again for the backward pass, it used other "
+                               f"tensors than before, of the same values. A function made in a loop, "
+                               f"lambda h: layer(h), finds the last layer when it is run again: hand it over, mg.checkpoint(layer, h)")
         return first, results
 
 
 def parts_of(out):
-    """Return what a function returned as a tuple or list of parts."""
-    return out if isinstance(out, (tuple, list)) else (out,)
+    """Return what is in a result, looking into tuples, lists and dicts."""
+    if isinstance(out, (tuple, list)):
+        return [part for one in out for part in parts_of(one)]
+    return [part for one in out.values() for part in parts_of(one)] if isinstance(out, dict) else [out]
+
+
+def with_parts(out, change):
+    """Return the like of a result with ``change(part)`` in place of every part."""
+    if isinstance(out, (tuple, list)):
+        parts = [with_parts(one, change) for one in out]
+        return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
+    if isinstance(out, dict):
+        return {key: with_parts(one, change) for key, one in out.items()}
+    return change(out)
+
+
+def kept(x):
+    """Return an argument as it is now: the caller may write into its array, or give a tensor another one."""
+    if isinstance(x, np.ndarray) and (x.flags.writeable or x.base is not None):
+        return x.copy()
+    return result(x._array) if isinstance(x, Tensor) and not x._requires_grad else x
 
 
 def is_made(part, first):
@@ -132,7 +158,11 @@ def used_from_outside(results, first):
 
 
 def same(a, b):
-    """Say whether two arrays are the same, NaN included, as far as rounding goes."""
-    return a.shape == b.shape and a.dtype == b.dtype and (
-        np.array_equal(a, b, equal_nan=True)
-        or bool(np.allclose(a, b, rtol=float(np.finfo(a.dtype).eps) ** 0.5, atol=0, equal_nan=True)))
+    """Say whether two arrays are the same, NaN included, but for the rounding of sums in another order."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if np.array_equal(a, b, equal_nan=True):
+        return True
+    largest = max((float(abs(x)) for x in (np.nanmin(a), np.nanmax(a))), default=0.0)
+    return math.isfinite(largest) and np.allclose(a, b, rtol=0, atol=8 * float(np.finfo(a.dtype).eps) * largest,
+                                                  equal_nan=True)

@@ -49,7 +49,10 @@ def backprop(roots, seeds, *, create_graph=False, retain_graph=False, wanted=Non
         if all_of_them:
             refuse_unreached(wanted, order)
     cotangents, results = {}, []
-    owned, fresh = set(), set()     # buffers made by the engine's sums; arrays a rule made for a leaf and gave away
+    # Numbers of nodes.  owned: the cotangent is a buffer that the engine made when it summed two; it may be added to.
+    # fresh: a rule made it for this leaf alone; it may be given away without a copy, but not be added to, as nobody
+    # knows what else the rule did with it.  Both end where a hook has seen the array, and may have kept it.
+    owned, fresh = set(), set()
     waiting = []                    # results of a checkpoint that the sweep has met, and their cotangents
     for root, seed in zip(roots, seeds):
         add_cotangent(cotangents, owned, root._number, seed, create_graph)
@@ -198,8 +201,13 @@ def refuse_unreached(wanted, order):
     found = {node._number for node in order}
     for index, node in enumerate(wanted):
         if node._number not in found:
-            raise RuntimeError(f"grad: y does not depend on xs[{index}] (shape {node._array.shape}); "
-                               f"pass allow_unused=True to get None for it")
+            raise unreached(index, node)
+
+
+def unreached(index, node):
+    """Return the error for a wanted node that lies on no way from the roots."""
+    return RuntimeError(f"grad: y does not depend on xs[{index}] (shape {node._array.shape}); pass allow_unused=True "
+                        f"to get None for it")
 
 
 def leading_to(useful, order):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad.engine import backprop
+from minigrad.engine import backprop, unreached
 from minigrad.handle import Handle
 from minigrad.recording import RECORDING
 from minigrad.table import name_of
@@ -73,6 +73,8 @@ def grad(y, xs, gradient=None, *, create_graph=False, retain_graph=None, allow_u
             g = g if not any(g is other for other in out) else np.positive(g)
         elif g is not None:
             g = result(np.asarray(g) if owned else np.array(g))
+        elif not allow_unused:                  # a checkpoint hides until it is run again which results depend on what
+            raise unreached(len(out), x)
         out.append(g)
     return out[0] if single else tuple(out)
 
@@ -93,8 +95,10 @@ def starting_cotangent(root, gradient, create_graph):
         array = gradient._array if isinstance(gradient, Tensor) else np.asarray(gradient)
         if array.shape != root.shape:
             raise ValueError(f"gradient of shape {array.shape} for a tensor of shape {root.shape}")
-        # rules do not write into a cotangent; on the tape it must stay as it is, whatever becomes of the caller's array
-        array = array.astype(root.dtype, copy=create_graph)
+        # Rules do not write into a cotangent, so it need not be copied for them; see fire_hooks for who may keep it.
+        # On the tape it must stay as it is, whatever becomes of the caller's array.
+        array = array.astype(root.dtype, copy=create_graph).view()
+        array.flags.writeable = False
         if create_graph and isinstance(gradient, Tensor) and gradient.requires_grad:
             return gradient.astype(root.dtype)
     return result(array) if create_graph else array
@@ -174,6 +178,8 @@ def register_hook(self, fn):
 def fire_hooks(self, g):
     """Return the cotangent as this tensor's hooks leave it."""
     on_tape = isinstance(g, Tensor)
+    if not on_tape and not g.flags.writeable:
+        g = g.copy()                            # a view of the caller's array, or of a smaller one: a hook may keep it
     for fn in tuple(self._hooks.values()):
         given = np.positive(g) if on_tape else result(np.asarray(g))        # changed in place, it changes no other
         array = given._array

@@ -311,7 +311,7 @@ def apply(fn, *args, **kwargs):
     rule = RULES.get(fn)
     if rule is None:
         return as_arrays(fn, args, kwargs)
-    values, parents, tracked, raw = [], [], False, False
+    values, parents, tracked, raw = [], [], False, []
     for arg in args:
         if isinstance(arg, Tensor):
             values.append(arg._array)
@@ -322,9 +322,8 @@ def apply(fn, *args, **kwargs):
         elif type(arg) in UNTOUCHED:
             values.append(arg)
         else:
-            arg = constant(arg, fn)
-            values.append(arg)
-            raw = True
+            raw.append(len(values))
+            values.append(constant(arg, fn))
         parents.append(None)
     if kwargs and not knows_keywords(fn, rule, kwargs, tracked):
         return as_arrays(fn, args, kwargs)
@@ -348,10 +347,10 @@ def apply(fn, *args, **kwargs):
         if isinstance(args[0], Tensor) and (data.base is not None or data is values[0]):
             look_into(out, args[0], lambda array: rule.forward(array, *values[1:], **kwargs))
         return out
-    if raw:
-        # The caller may reuse its own array before backward; the tape keeps the values that were used.
-        values = [v.copy() if type(v) is np.ndarray and parent is None and (v.flags.writeable or v.base is not None)
-                  else v for v, parent in zip(values, parents)]
+    for index in raw:           # the caller may reuse its own array before backward; the tape keeps what was used
+        v = values[index]
+        if type(v) is np.ndarray and (v.flags.writeable or v.base is not None):
+            values[index] = v.copy()
     out = new(Tensor)
     out._array = data
     out._requires_grad = True

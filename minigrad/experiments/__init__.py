@@ -5,6 +5,10 @@ import importlib
 from minigrad.experiments.settings import unknown
 
 EXPERIMENTS = {
+    "rnn-lyapunov": "rnn_lyapunov",
+    "linear-rnn": "linear_rnn",
+    "non-normal": "non_normal",
+    "latch": "latch",
     "cliff": "cliff",
 }
 """The name on the command line, and the file."""

@@ -95,8 +95,8 @@ def answer(result):
     """Return what was found, in a sentence."""
     h = result.headline
     steepest = max(abs(value) for name, value in h.items() if name.startswith("dE/db") and "predicted" not in name)
-    return (f"A plain with a wall in it: the median gradient norm is {h['median gradient norm']:.2g}, and on a line that no "
-            f"grid hits it reaches {steepest:.2g}.")
+    return (f"A plain with a wall in it: the median gradient norm is {h['median gradient norm']:.2g}, and on a line "
+            f"that no grid hits it reaches {steepest:.2g}.")
 
 
 def figure(result):
