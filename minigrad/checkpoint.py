@@ -112,9 +112,9 @@ class Again:
             results[number] = made
         used = used_from_outside(list(results.values()), first)
         if len(used) != len(self.outside) or any(a is not b for a, b in zip(used, self.outside)):
-            raise RuntimeError(f"checkpoint({name_of(self.fn)}): run again for the backward pass, it used other "
-                               f"tensors than before, of the same values. A function made in a loop, "
-                               f"lambda h: layer(h), finds the last layer when it is run again: hand it over, mg.checkpoint(layer, h)")
+            raise RuntimeError(f"checkpoint({name_of(self.fn)}): run again for backward, it used other tensors "
+                               f"than before. A function made in a loop, such as lambda h: layer(h), finds the last "
+                               f"layer when it is run again: hand it over, mg.checkpoint(layer, h)")
         return first, results
 
 

@@ -81,5 +81,5 @@ def figure(result):
         ax.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
         ax.set(xlabel="steps k back from the loss", ylabel="norm of the gradient",
                title=f"All eigenvalues are {config.radius:g}, and it explodes")
-        ax.legend(loc="upper right")
+        ax.legend(loc="lower left")
     return fig
