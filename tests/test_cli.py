@@ -309,6 +309,7 @@ def test_a_real_ctrl_c(tmp_path):
         while not first.exists() and process.poll() is None and time.monotonic() < limit:
             time.sleep(0.01)
         assert first.exists()
+        time.sleep(0.1)                         # it has its name a moment before the program knows that it is written
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     finally:

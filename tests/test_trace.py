@@ -18,7 +18,7 @@ from minigrad.trace import Row
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 INF, NAN = math.inf, math.nan
 COLUMNS = ("step micro_step stage hook place group parameter status outcome reason p norm_in norm_out coefficient "
-           "cosine threshold nan inf zero missing weight lr loss extra").split()
+           "cosine threshold nan inf zero missing weight lr loss extra data").split()
 G = ([3.0, 4.0], [[0.0, 12.0]])
 
 
@@ -138,7 +138,8 @@ def test_a_row_per_parameter_on_request():
     assert trace.parameters() == ["a", "b"]
     got = [(r.stage, r.parameter, r.norm_in, r.norm_out, r.coefficient) for r in trace.rows if r.parameter]
     expected = [(0, "a", 5.0, 5.0, 1.0), (0, "b", 12.0, 12.0, 1.0), (1, "a", 5.0, 1.0, 0.2),
-                (1, "b", 12.0, 1.0, 1 / 12), (2, "a", 1.0, 2.0, 2.0), (2, "b", 1.0, 2.0, 2.0)]
+                (1, "b", 12.0, 1.0, 1 / 12), (2, "a", 1.0, 2.0, 2.0), (2, "b", 1.0, 2.0, 2.0),
+                (3, "a", 1.0, 1.0, None), (3, "b", 1.0, 1.0, None)]
     assert all(close(mine, wanted) for mine, wanted in zip(got, expected, strict=True))
     assert trace.column("norm_in", parameter="b", stage=0).tolist() == [12.0]
     assert math.degrees(math.acos(trace.column("cosine", stage=1)[0])) == pytest.approx(22.380, abs=5e-4)
@@ -189,8 +190,6 @@ def test_selecting():
     trace, _ = run([G, ([0.3, 0.4], None)], ClipNorm(1.0), per_parameter=True)
     assert [r.step for r in trace.select(hook="ClipNorm", coefficient=1.0)] == [1]
     assert [r.parameter for r in trace.select(stage=1, step=0, parameter="a")] == ["a"]
-    assert trace.select(hook="nobody") == []
-    assert trace.column("norm_in", hook="nobody").shape == (0,)
     assert np.isnan(trace.column("threshold", stage=0)).all()
     assert trace.column("hook", step=1).dtype.kind == "U"
     for wrong in (lambda: trace.column("norms"), lambda: trace.select(norm=1.0), lambda: trace.column("step", steps=1)):
@@ -280,7 +279,7 @@ def test_equality_is_of_the_content():
 # ------------------------------------------------------------------------------ files that are something else
 
 HEADER = ",".join(COLUMNS)
-GOOD = "0,0,0,backward,gradient,,,pass,step,,2.0,13.0,13.0,1.0,1.0,,0,0,1,0,1.0,0.5,0.25,"
+GOOD = "0,0,0,backward,gradient,,,pass,step,,2.0,13.0,13.0,1.0,1.0,,0,0,1,0,1.0,0.5,0.25,,"
 
 
 @pytest.mark.parametrize(("content", "text"), [
@@ -290,8 +289,8 @@ GOOD = "0,0,0,backward,gradient,,,pass,step,,2.0,13.0,13.0,1.0,1.0,,0,0,1,0,1.0,
     (f"{HEADER}\n{GOOD},7\n", "line 2"), (f"{HEADER}\n\n{GOOD}\n", "line 2"),
     (f"{HEADER}\n{GOOD}\n{GOOD.replace('13.0', 'many', 1)}\n", "line 3"), (f"{HEADER}\nx{GOOD}\n", "line 2"),
     (f"{HEADER}\n{GOOD}\n0.5{GOOD[1:]}\n", "line 3"), (f'{HEADER}\n{GOOD}\n0,0,0,"{GOOD}\n{GOOD}\n', "line"),
-    (b"\x89PNG\r\n\x1a\n\x00\x00\xff\xd8", "no trace"),
-    (f"{HEADER}\n{GOOD.replace('backward', 'b' * 200000)}\n", "line 2")])
+    (b"\x89PNG\r\n\x1a\n\x00\x00\xff\xd8", "no trace"), (f"{HEADER}\n{GOOD}\n".encode() + b"\xff\n", "no trace"),
+    (f"{HEADER}\n{GOOD}\n{GOOD}{GOOD}\n{GOOD[:10]}\n", "line 3"), (f"{HEADER}", "line 1")])
 def test_a_file_that_is_no_trace_is_refused_by_name(content, text, tmp_path):
     path = tmp_path / "strange.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -6,11 +6,11 @@ from reprlib import repr as brief
 import numpy as np
 
 from minigrad.hooks.clip import clip_together
-from minigrad.hooks.lengths import finite
+from minigrad.hooks.lengths import Scaling, finite
 from minigrad.hooks.protocol import Stateful, now, positive, shown, threshold_at, whole
 
 
-class AdaptiveClip(Stateful):
+class AdaptiveClip(Scaling, Stateful):
     """What the adaptive clips share; a new one writes ``limit`` alone.
 
     They clip as ``ClipNorm`` does: by one factor, the very same arrays where there is nothing to do.  A gradient that
@@ -27,7 +27,7 @@ class AdaptiveClip(Stateful):
         """
         raise NotImplementedError(f"{type(self).__name__} has no limit(self, length, ctx), which returns the threshold")
 
-    def __call__(self, grads, ctx):
+    def scaled(self, grads, ctx):
         if ctx.norm == 0:
             return grads
         if not math.isfinite(ctx.norm) and not finite(grads):

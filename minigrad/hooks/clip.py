@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
-from minigrad.hooks.lengths import shorten, shorten_units
+from minigrad.hooks.lengths import Scaling, formed, shorten, shorten_units
 from minigrad.hooks.protocol import positive, shown, threshold_at
 from minigrad.norms import check_p, norm, unit_norms
 
 SCOPES = ("global", "param", "unit")
 
 
-class ClipNorm:
+class ClipNorm(Scaling):
     """Scale the gradient down to a norm of at most ``max_norm``, keeping its direction.
 
     g <- g max_norm / ||g||_p  if  ||g||_p > max_norm  (Pascanu, Mikolov, Bengio 2013).  Otherwise the very
@@ -54,7 +54,7 @@ class ClipNorm:
             raise ValueError(f"compat = {compat!r}: None, or 'torch'")
         self.max_norm, self.p, self.scope, self.compat = max_norm, check_p(p), scope, compat
 
-    def __call__(self, grads, ctx):
+    def scaled(self, grads, ctx):
         limit = threshold_at(self.max_norm, ctx)
         length = ctx.norm if self.p == 2 else norm(grads.values(), self.p)
         if self.scope == "global":
@@ -64,7 +64,7 @@ class ClipNorm:
             return clip_units(grads, lambda name: limit, ctx, self.p, self.compat)
         out = {}
         for name, g in grads.items():
-            out.update(shorten({name: g}, norm([g], self.p), limit, self.p, self.compat)[0])
+            out.update(formed(shorten({name: g}, norm([g], self.p), limit, self.p, self.compat)[0]))
         return out
 
     def __repr__(self):
@@ -75,7 +75,11 @@ class ClipNorm:
 
 
 def clip_together(grads, length, limit, ctx, p=2, compat=None):
-    """Scale all arrays by one factor where their norm, ``length``, exceeds ``limit``, and put that on record."""
+    """Scale all arrays by one factor where their norm, ``length``, exceeds ``limit``, and put that on record.
+
+    Returns:
+        the very same arrays, or what :func:`shorten` returns.
+    """
     out, factor, reached = shorten(grads, length, limit, p, compat)
     ctx.note(p=p, norm_in=length, threshold=limit, coefficient=factor, norm_out=reached)
     if factor > 0:

@@ -26,10 +26,10 @@ NEAR, TRIES = 1 + 1e-14, 8
 
 
 class Scaled(UserDict):
-    """A dict of arrays times one factor, in which the products are formed when somebody looks at them.
+    """A dict of arrays times one factor, in which the products are formed when they are asked for.
 
-    A clip answers with one.  Where nobody looks, the optimizer multiplies as it updates, and 200 arrays need not be
-    written and read again.
+    A clip answers the pipeline with one.  Where no hook comes after it, the optimizer multiplies as it updates, and 200
+    arrays need not be written and read again.
 
     Args:
         arrays: name -> array or None.
@@ -44,10 +44,29 @@ class Scaled(UserDict):
         with np.errstate(invalid="ignore", under="ignore"):
             return {name: None if g is None else np.asarray(times(g, self.factor)) for name, g in self.arrays.items()}
 
-    @property
-    def seen(self):
-        """Whether the products have been formed: they count from then on, as somebody may have changed the dict."""
-        return "data" in vars(self)
+
+def formed(grads):
+    """Return a dict: what is Scaled is multiplied."""
+    return grads.data if isinstance(grads, Scaled) else grads
+
+
+class Scaling:
+    """A hook that multiplies all arrays by one factor: ``scaled(grads, ctx)`` may answer with a :class:`Scaled`.
+
+    That is between it and the pipeline: whoever calls the hook gets a dict.
+    """
+
+    def __call__(self, grads, ctx):
+        return formed(self.scaled(grads, ctx))
+
+    def scaled(self, grads, ctx):
+        """Do what a hook does."""
+        raise NotImplementedError
+
+
+def answer(hook, grads, ctx):
+    """Call a hook; one that scales, and was not given a ``__call__`` of its own by a subclass, may answer Scaled."""
+    return hook.scaled(grads, ctx) if type(hook).__call__ is Scaling.__call__ else hook(grads, ctx)
 
 
 def shorten(grads, length, limit, p=2, compat=None):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from minigrad.hooks.lengths import Scaled
+from minigrad.hooks.lengths import Scaled, answer
 from minigrad.hooks.protocol import SKIP, Stage, Verdict, hook_name
 from minigrad.norms import cosine, norm, vectors
 
@@ -146,7 +146,7 @@ class Pipeline:
             try:
                 if counts:
                     count(stage, grads, counted)
-                outcome = hook(dict(grads), ctx)
+                outcome = answer(hook, dict(grads), ctx)
                 if isinstance(outcome, Verdict):
                     if outcome.status == "hold":
                         self.refuse_to_hold(stage, windowed)
@@ -241,9 +241,7 @@ def checked(outcome, grads, stage):
     """Return a hook's answer in order, cast and read-only; refuse one that is no gradient for the same parameters."""
     name = stage.hook
     if isinstance(outcome, Scaled):
-        if not outcome.seen:
-            return Scaled(checked(outcome.arrays, grads, stage), outcome.factor)
-        outcome = outcome.data
+        return Scaled(checked(outcome.arrays, grads, stage), outcome.factor)
     if not isinstance(outcome, dict):
         raise TypeError(f"hook {name} returned {type(outcome).__name__}; return a dict name -> array like the one it "
                         f"was given, or HOLD, or SKIP")

@@ -67,7 +67,8 @@ class Stage:
     length was changed.  ``nan``, ``inf`` and ``zero`` count elements of what came in, ``missing``
     counts parameters without a gradient.  None means not applicable, or not measured (the counts are
     taken when a trace is attached).  ``extra`` holds whatever else a hook noted; ``group`` names the parameter group
-    whose own hook it is, "" for a hook of all parameters.
+    whose own hook it is, "" for a hook of all parameters; ``data`` is, of the update and with a trace attached, the
+    norm of the parameters that it moves, before it.
     """
 
     hook: str
@@ -88,6 +89,7 @@ class Stage:
     parameters: dict = field(default_factory=dict)
     extra: dict = field(default_factory=dict)
     group: str = ""
+    data: float | None = None
 
     @property
     def clipped(self):

@@ -33,12 +33,12 @@ def update(optimizer, grads, plan, ctx, stages, measured):
         None, or the verdict of an update hook that skips.
     """
     first = 1 + len(optimizer.hooks) + sum(len(group.hooks) for group in plan)      # number of the first stage here
-    traced, found, lengths = measured["counts"], [], []
+    traced, found, moves = measured["counts"], [], []
     watched = len(optimizer.update_hooks) or (traced and optimizer.decoupled)
     for proposed in proposals(optimizer, plan, ctx.params, grads):
         if not watched:                             # complete it at once, while it is in the processor's cache
             if traced:
-                lengths.append(norm(proposed.update))
+                moves.append(move(proposed, ctx.params, measured))
             if optimizer.decoupled:
                 proposed.decay()
             proposed.add()
@@ -48,7 +48,7 @@ def update(optimizer, grads, plan, ctx, stages, measured):
         if isinstance(found, Verdict):
             return found
     elif traced:
-        stages.append(update_stage(first, norm(np.array(lengths))))
+        stages.append(update_stage(first, moves))
     moved = [pair for proposed in found for pair in proposed.parts()]
     for name, array in moved:
         optimizer.params[name]._rebind(array)
@@ -59,9 +59,22 @@ def update(optimizer, grads, plan, ctx, stages, measured):
     return None
 
 
-def update_stage(index, length):
-    """Return the record of the update, whose norm is ``length``."""
-    return Stage("update", "update", index, norm_in=length, norm_out=length)
+def move(proposed, params, measured):
+    """Return the norms of an update and of what it moves; and those of each parameter, name -> pair, on request."""
+    singly = measured["per_parameter"] and {name: (norm([part]), norm([params[name]]))
+                                            for name, part in proposed.parts()}
+    return norm([proposed.update]), norm([proposed.p]), singly or {}
+
+
+def update_stage(index, moves, length=None):
+    """Return the record of the update, from the :func:`move` of each proposal; and its norm, if it is known."""
+    def stage(update, data):
+        return Stage("update", "update", index, norm_in=update, norm_out=update, data=data)
+
+    updates, data, singly = zip(*moves) if moves else ((), (), ())
+    whole = stage(norm(np.array(updates)) if length is None else length, norm(np.array(data)))
+    whole.parameters = {name: stage(*pair) for part in singly for name, pair in part.items()}
+    return whole
 
 
 def watch(optimizer, found, updates, ctx, stages, measured, first):
@@ -91,7 +104,7 @@ def watch(optimizer, found, updates, ctx, stages, measured, first):
             stages.append(Stage("decay", "update", first, norm_in=ctx.norm))
             measure(stages[-1], before, {i: proposed.update for i, proposed in enumerate(found)}, ctx)
             first += 1
-        stages.append(update_stage(first, ctx.norm))
+        stages.append(update_stage(first, [move(proposed, ctx.params, measured) for proposed in found], ctx.norm))
     for proposed in found:
         proposed.add()
     return found

@@ -15,11 +15,22 @@ LIMIT, LIMIT_BESIDE_LANES = 300, 200
 written in floats; what lies beyond is drawn at its edge."""
 
 
+class Ticks(mpl.ticker.FixedLocator):
+    """Ticks at given places, on an axis whose limits are given too."""
+
+    def nonsingular(self, v0, v1):
+        """Return the limits as they are; Matplotlib takes two below 1e-300 for one."""
+        return v0, v1
+
+
 class Lanes:
     """Where things go on a logarithmic axis; made of all that is to be shown, so that several axes can share it.
 
     Args:
         *arrays: the values to be shown.
+        height: of a lane, as a part of the finite range.
+
+    Where nothing finite is to be shown there are the lanes alone.
 
     Example:
         >>> import numpy as np
@@ -30,7 +41,7 @@ class Lanes:
         True
     """
 
-    def __init__(self, *arrays):
+    def __init__(self, *arrays, height=HEIGHT):
         values = np.concatenate([np.ravel(np.asarray(a, dtype=float)) for a in arrays]) if arrays else np.zeros(0)
         finite = values[np.isfinite(values) & (values > 0)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.1, 10.0)
@@ -39,7 +50,10 @@ class Lanes:
         low, high = (max(floor, min(ceiling, math.log10(v))) for v in (low, high))
         middle, half = (low + high) / 2, max(0.5, (high - low) / 2)       # at least a decade
         self.low, self.high = middle - 1.02 * half, middle + 1.02 * half
-        self.step = HEIGHT * (self.high - self.low)
+        self.step = height * (self.high - self.low)
+        self.alone = not finite.size and (zero or above)
+        if self.alone:
+            self.low, self.high, self.step = 0.0, 0.0, 1.0
         self.names, self.centres = [], {}
         if zero:
             self._add("0", self.low - 0.6 * self.step)
@@ -76,14 +90,20 @@ class Lanes:
         """Make an axis logarithmic, with the lanes shaded and named."""
         ax.set_yscale("log")
         span = self.high - self.low
-        if span < 2.5:                                        # few powers of ten in sight: number 2 and 5 as well
-            ax.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+        if self.alone:
+            ax.yaxis.set_major_locator(mpl.ticker.NullLocator())
+            ax.yaxis.set_minor_locator(mpl.ticker.NullLocator())
+        elif span < 2.5:                                      # few powers of ten in sight: number 2 and 5 as well
+            decades = range(math.floor(self.low), math.floor(self.high) + 1)
+            for locate, digits in ((ax.yaxis.set_major_locator, (1, 2, 5)), (ax.yaxis.set_minor_locator, range(1, 10))):
+                ticks = (digit * 10.0 ** e for e in decades for digit in digits)
+                locate(Ticks([v for v in ticks if self.low <= math.log10(v) <= self.high]))
             ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
             ax.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         else:                                                 # powers of ten, and none outside the finite range
             stride = math.ceil(span / 7)
             exponents = range(math.ceil(self.low / stride) * stride, math.floor(self.high) + 1, stride)
-            ax.yaxis.set_major_locator(mpl.ticker.FixedLocator([10.0 ** e for e in exponents]))
+            ax.yaxis.set_major_locator(Ticks([10.0 ** e for e in exponents]))
             ax.yaxis.set_minor_locator(mpl.ticker.NullLocator())
         bottom = self.low - (1.2 * self.step if "0" in self.names else 0)
         top = self.high + (0.2 + len(set(self.names) - {"0"})) * self.step if set(self.names) - {"0"} else self.high

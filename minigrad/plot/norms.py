@@ -1,20 +1,35 @@
 """The gradient norm per step, before and after clipping."""
 
 import math
+import numbers
 
 import numpy as np
 
 from minigrad.plot.lanes import Lanes
-from minigrad.plot.style import AFTER, BEFORE, GREY, THRESHOLD, new_axes, styled
+from minigrad.plot.lines import highest, legend_above, line, plain_line, steps_axis
+from minigrad.plot.series import before_after, clipping_groups
+from minigrad.plot.style import AFTER, BEFORE, GREY, SKY, THRESHOLD, new_axes, styled
+
+PANELS = 6
+"""So many groups are shown below each other; more would be too flat to read."""
 
 
-def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
+def norms(trace, ax=None, *, stage=None, group=None, threshold=None, micro=True, lanes=None, title=None):
     """Draw the norm per step before and after a clip, its threshold, the steps it acted on, and what is not finite.
+
+    Of more than some thousand steps the line is the median in each column of the picture and the band around it
+    reaches from the smallest to the largest norm, so that no spike is lost.  A limit per unit, per parameter or per
+    element is no norm of the whole; it is not drawn, and stands in the legend instead.
 
     Args:
         trace: a :class:`minigrad.NormTrace`.
         ax: axes to draw on; default new ones.
-        stage: number of the stage to show; default the last that has a threshold, else the gradient as it came.
+        stage: number of the stage to show; default the last that clips all parameters together, else those of the
+            groups, else the gradient as it came.
+        group: name of the parameter group whose own clip is to be shown.  Where each group has its own and none is
+            named, they are drawn below each other on ``ax.child_axes``, at most PANELS of them.
+        threshold: a norm > 0 to draw, to see which steps exceed it: for traces of training elsewhere.
+        micro: whether to show the norms of the micro-batches, where gradients were accumulated, as light dots.
         lanes: a :class:`Lanes` to share the vertical range with other axes.
         title: default says what was measured.
 
@@ -22,86 +37,106 @@ def norms(trace, ax=None, *, stage=None, lanes=None, title=None):
         the axes.
 
     Raises:
-        ValueError: if the trace is empty.
+        ValueError: if the trace is empty, has no such stage or group, or for a threshold that is not > 0.
+
+    Example:
+        >>> import minigrad as mg
+        >>> trace = mg.NormTrace.from_columns({"norm_in": [0.5, 2.0, 1.0, float("nan")]})
+        >>> ax = mg.plot.norms(trace, threshold=1.5)
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['as recorded', '1 of 4 steps above', 'threshold 1.5']
     """
-    series = before_after(trace, stage)
-    ax = new_axes(ax)
+    if threshold is not None and not (isinstance(threshold, numbers.Real) and threshold > 0):
+        raise ValueError(f"threshold = {threshold!r}: a norm to draw as a line must be a number > 0")
+    groups = clipping_groups(trace) if stage is None and group is None else []
+    if len(groups) < 2:
+        series = before_after(trace, stage, group or "".join(groups))
+        return one(series, new_axes(ax), threshold, micro, lanes, title)
+    series = [before_after(trace, None, name) for name in groups[:PANELS]]
+    lanes = lanes or Lanes(*(shown for s in series for shown in values(s, threshold, micro)))
+    ax = new_axes(ax, (8, 1 + 2 * len(series)))
+    with styled():
+        left_out = f" ({PANELS} of {len(groups)} groups; group= picks another)" if len(groups) > PANELS else ""
+        ax.set(title=(title or "Gradient norm per step, each group by itself") + left_out, xticks=[], yticks=[])
+        ax.set_frame_on(False)
+        for k, s in enumerate(series):
+            height = 1 / len(series)
+            panel = ax.inset_axes([0, 1 - (k + 1) * height, 1, 0.8 * height])
+            one(s, panel, threshold, micro, lanes, s["whose"].removeprefix(", "), ncols=4)
+            if k + 1 < len(series):
+                panel.set(xlabel="", xticklabels=[])
+    return ax
+
+
+def values(series, threshold=None, micro=True):
+    """Return the arrays that will be seen on the axes of a series."""
+    passed = series["passed"]
+    return [series["before"], *([series["after"][passed]] if series["clips"] else []),
+            *([series["micro"][1]] if micro else []),
+            finite(series["threshold"]) if series["comparable"] else [], finite([threshold or math.nan])]
+
+
+def finite(array):
+    """Return the values that are finite."""
+    array = np.asarray(array, dtype=float)
+    return array[np.isfinite(array)]
+
+
+def one(series, ax, threshold, micro, lanes, title, ncols=2):
+    """Draw one series on its axes."""
+    lanes = lanes or Lanes(*values(series, threshold, micro))
     x, before, passed, clipped = series["x"], series["before"], series["passed"], series["clipped"]
-    limits = series["threshold"]
-    lanes = lanes or Lanes(before, series["after"][passed], limits[np.isfinite(limits)])
     with styled():
         lanes.dress(ax)
+        if micro and len(series["micro"][0]):
+            at, there = (np.asarray(a) for a in series["micro"])
+            at, there = highest(at, lanes.place(there), x) if len(at) > len(x) > 0 else (at, lanes.place(there))
+            ax.plot(at, there, ".", color=SKY, ms=3.5, zorder=2.5, label="micro-batches")
         if series["clips"]:
             line(ax, lanes, x, before, BEFORE, f"before {series['what']}", zorder=3)
             line(ax, lanes, x[passed], series["after"][passed], AFTER, f"after {series['what']}", zorder=4)
             if clipped.any():
-                ax.plot(x[clipped], lanes.place(before[clipped]), ".", color=BEFORE, ms=3.5, zorder=3.5,
-                        label=f"clipped steps ({clipped[passed].mean():.0%})")
-            shown = np.isfinite(limits)
-            if shown.any():
-                same = (limits[shown] == limits[shown][0]).all()
-                ax.plot(x[shown], limits[shown], ":", color=THRESHOLD, lw=1.6, zorder=5,
-                        label=(f"threshold {limits[shown][0]:g}" if same else "threshold") + series["of"])
+                dots(ax, lanes, x, before, clipped, f"clipped steps ({clipped[passed].mean():.0%})")
         else:
-            line(ax, lanes, x, before, BEFORE, "as backward left it", zorder=3)
+            line(ax, lanes, x, before, BEFORE, series["what"], zorder=3)
+        own_threshold(ax, series)
+        if threshold is not None:
+            above = before > threshold
+            if above.any() and not series["clips"]:
+                dots(ax, lanes, x, before, above, f"{above.sum():,} of {len(x):,} steps above")
+            text = f": {above.sum():,} of {len(x):,} steps above" if series["clips"] else ""
+            if threshold < math.inf:
+                ax.axhline(threshold, ls=":" if not series["clips"] else "-.", color=THRESHOLD, lw=1.6, zorder=5,
+                           label=f"threshold {threshold:g}{text}")
         which = {1.0: "L1 ", math.inf: "largest element of the "}.get(series["p"], "")
-        ax.set(xlabel=series["xlabel"], ylabel=f"{which}gradient norm",
-               title=title or f"Gradient norm per step{series['whose']}")
-        ax.margins(x=0.01)
-        low, high = np.log10(ax.get_ylim())
-        ax.set_ylim(10.0 ** low, 10.0 ** min(high + 0.22 * (high - low), 307.0))       # room for the legend
-        ax.legend(loc="upper right", ncols=2, frameon=True, framealpha=0.85, edgecolor="none")
+        ax.set(ylabel=f"{which}gradient norm", title=title or f"Gradient norm per step{series['whose']}")
+        steps_axis(ax, x, series["xlabel"])
+        legend_above(ax, ncols, rows=4 // ncols)
     return ax
 
 
-def line(ax, lanes, x, y, colour, label, zorder):
-    """Draw a line through the ordinary values and crosses in the lanes for the others."""
-    ax.plot(x, lanes.ordinary(y), color=colour, lw=1.1, label=label, zorder=zorder)
-    special = lanes.special(y)
-    if special.any():
-        ax.plot(x[special], lanes.place(y[special]), "x", color=colour, ms=4.5, zorder=zorder)
+def dots(ax, lanes, x, y, which, label):
+    """Mark some steps, the highest of each column where there are many."""
+    at, there = highest(x[which], lanes.place(y[which]), x)
+    ax.plot(at, there, ".", color=BEFORE, ms=3.5, zorder=3.5, label=label)
 
 
-def before_after(trace, stage=None):
-    """Return as arrays what :func:`norms` draws: x, before, after, threshold, clipped, passed; and p and some words.
-
-    A step that was skipped, or raised, before it reached the stage is there with the norm that backward produced, and
-    has not ``passed``; micro-batches held back by ``Accumulate`` are left out, as their window stands for them.
-    """
-    chosen = trace.clip_stage() if stage is None else stage
-    chosen = 0 if chosen is None else chosen
-    rows = [found for found in (at_stage(step, chosen) for step in trace.steps()) if found is not None]
-    if len(trace) and not any(r.stage == chosen for r in rows):
-        raise ValueError(f"the trace has no stage {stage!r}; its stages are {', '.join(trace.hooks())}, counted from 0")
-    if not rows:
-        raise ValueError("the trace is empty: attach it to an optimizer, optim.SGD(..., trace=trace), and take a step")
-
-    def array(values):
-        return np.array([math.nan if v is None else v for v in values], dtype=float)
-
-    updates = np.array([r.step for r in rows])
-    is_update = len(set(updates.tolist())) == len(rows)         # else several calls share an update: count the calls
-    thresholds = array(r.threshold for r in rows)
-    shown = next(r for r in rows if r.stage == chosen)
-    return {
-        "x": updates if is_update else np.array([r.micro_step for r in rows]),
-        "xlabel": "update" if is_update else "call of optimizer.step",
-        "before": array(r.norm_in for r in rows),
-        "after": array(r.norm_in if r.norm_out is None else r.norm_out for r in rows),
-        "passed": np.array([r.stage == chosen for r in rows]), "threshold": thresholds,
-        "clips": chosen > 0, "clipped": array(r.coefficient for r in rows) < 1,
-        "p": shown.p, "what": "clipping" if shown.threshold is not None else shown.hook,
-        "of": {"ClipValue": " per element"}.get(shown.hook, " per unit" if "units_clipped" in shown.extra else ""),
-        "whose": f", {shown.group}" if shown.group else "",
-    }
-
-
-def at_stage(step, stage):
-    """Return the row of a stage in a step, or the first row if the step was dropped before it came there, or None."""
-    for row in step:
-        if row.stage == stage:
-            return row
-    return step[0] if step[0].outcome in ("skip", "raise") else None
+def own_threshold(ax, series):
+    """Draw the threshold of the trace, or, where it is not one of the norm shown, say in the legend what it is."""
+    limits = series["threshold"]
+    shown = np.isfinite(limits)
+    if series["limit"]:
+        ax.plot([], [], " ", label=series["limit"])
+    if not shown.any():
+        return
+    limits = limits[shown]
+    same = (limits == limits[0]).all()
+    if series["comparable"]:
+        plain_line(ax, series["x"][shown], limits, f"threshold {limits[0]:g}" if same else "threshold",
+                       ls=":", color=THRESHOLD, lw=1.6, zorder=5)
+    else:
+        text = f"{limits[0]:g}" if same else f"{limits.min():g} to {limits.max():g}"
+        ax.plot([], [], " ", label=f"limit {text}{series['of']}")
 
 
 def losses(ax, curves, *, references=(), lanes=None, title=None):
@@ -122,11 +157,7 @@ def losses(ax, curves, *, references=(), lanes=None, title=None):
     with styled():
         lanes.dress(ax)
         for values, colour, label in curves:
-            values = np.asarray(values, dtype=float)
-            x = np.arange(len(values))
-            ax.plot(x, lanes.ordinary(values), color=colour, lw=1.0, label=None if label in seen else label)
-            special = lanes.special(values)
-            ax.plot(x[special], lanes.place(values[special]), "x", color=colour, ms=4)
+            line(ax, lanes, np.arange(len(values)), values, colour, None if label in seen else label, lw=1.0, zorder=2)
             seen.add(label)
         for value, text in references:
             ax.axhline(value, color=GREY, ls="--", lw=1.1)

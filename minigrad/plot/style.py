@@ -14,6 +14,12 @@ GREY = "#777777"
 BEFORE, AFTER, THRESHOLD = VERMILLION, BLUE, BLACK
 """Always the same colours for what comes before a clip, what comes after it, and its threshold."""
 
+MARKS = {"missing": "#bdbdbd", "0": "#ffffff", "inf": ORANGE, "NaN": PURPLE}
+"""Colours, in maps, for what has no place on a logarithmic scale; none of them is a colour of viridis."""
+
+HATCHES = {"missing": "", "0": "....", "inf": "////", "NaN": "xxxx"}
+"""And patterns, for those who cannot tell these colours apart."""
+
 RC = {
     "font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12, "legend.fontsize": 10.5,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
@@ -40,15 +46,24 @@ def new_axes(ax, figsize=(8, 4)):
 
 
 def save(figure, path):
-    """Save a figure (PNG, SVG or PDF by its ending); the file appears whole, and the same figure gives the same bytes.
+    """Save a figure or an animation; the file appears whole, and the same picture gives the same bytes.
+
+    Args:
+        figure: a Matplotlib figure, or what :func:`minigrad.plot.animation` returns.
+        path: its ending says as what: .png, .svg or .pdf for a figure, .gif or .html (a player) for an animation.
 
     Raises:
         ValueError: for another ending.
     """
     path = Path(path)
-    kind = path.suffix.lower().lstrip(".")
-    metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    if kind not in metadata:
-        raise ValueError(f"{path}: a figure is saved as .png, .svg or .pdf, not as {path.suffix or 'a bare name'}")
+    kind = path.suffix.lower()
+    moving = hasattr(figure, "to_jshtml")
+    metadata = {".png": {"Software": "minigrad"}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    if kind not in ((".gif", ".html") if moving else metadata):
+        what, kinds = ("an animation", ".gif or .html") if moving else ("a figure", ".png, .svg or .pdf")
+        raise ValueError(f"{path}: {what} is saved as {kinds}, not as {path.suffix or 'a bare name'}")
     with styled(), whole(path, "wb") as file:
-        figure.savefig(file, format=kind, metadata=metadata[kind])
+        if moving:
+            file.write(figure.as_bytes(kind))
+        else:
+            figure.savefig(file, format=kind[1:], metadata=metadata[kind])
