@@ -105,8 +105,8 @@ def answer(result):
     arrived = sum(h[f"final E, clipped from {start}"] < 1e-3 for start in starts)
     longest = {kind: max(h[f"longest step, {kind} from {start}"] for start in starts) for kind in ("plain", "clipped")}
     return (f"It limits the throw: the longest step is {longest['plain']:.3g} without and {longest['clipped']:.2g} "
-            f"with clipping; {lost} of {len(starts)} plain runs are lost for ever, {arrived} of {len(starts)} clipped ones "
-            f"arrive.")
+            f"with clipping; {lost} of {len(starts)} plain runs are lost for ever, {arrived} of {len(starts)} clipped "
+            f"ones arrive.")
 
 
 def figure(result):
