@@ -1,6 +1,8 @@
 """mg.flow changes nothing, whatever it is given, and refuses what it cannot look into, by name and with the cure."""
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -150,6 +152,24 @@ def test_an_input_with_a_gradient_keeps_it_and_no_grad_does_not_matter():
         found = mg.flow(net, F.cross_entropy, (tensor, y))
     assert tensor.grad is None
     assert found.as_dict()["series"] == mg.flow(net, F.cross_entropy, (x, y)).as_dict()["series"]
+
+
+@pytest.mark.parametrize(("net", "x"), [(mlp(3, 6), batch(6)[0]), (Last(nn.LSTM(3, 5)), sequences(5, size=16)[0])])
+def test_nothing_of_the_graph_outlives_the_report(net, x):
+    held = []
+
+    def loss(h):
+        held.append(weakref.ref(h))
+        return (h * h).sum()
+
+    gc.collect()
+    gc.disable()
+    try:
+        found = mg.flow(net, loss, x)
+        assert held[0]() is None
+        assert found.loss > 0
+    finally:
+        gc.enable()
 
 
 # ------------------------------------------------------------------------------------------- batches

@@ -150,6 +150,18 @@ def test_a_loss_on_every_step_and_one_on_an_early_step():
     net, x = nn.RNN(3, 4, rng=np.random.default_rng(0)), sequences(8)[0]
     every = mg.flow(net, lambda out: (out[0] ** 2).sum(), x)
     assert "the loss acts on 8 of 8 steps" in str(every)
+    assert [s.name for s in every.series] == ["RNN, loss of step 7 alone", "RNN, all losses", "layers"]
+    last = mg.flow(net, lambda out: (out[0][-1] ** 2).sum(), x)
+    for name in ("delta", "gradient", "activation"):
+        np.testing.assert_allclose(every.series[0].column(name), last.series[0].column(name), rtol=1e-12)
+    assert every.slope == pytest.approx(last.slope)
+    assert every.predicted == pytest.approx(last.predicted)
+    assert every.series[1].prediction is None
+    assert every.verdicts[1].kind == "level"
+    deltas = {}
+    with net.register_step_hook(lambda g, t: deltas.update({t: np.linalg.norm(g.data)})):
+        (net(x)[0] ** 2).sum().backward()
+    assert [row.delta for row in every.series[1].rows] == pytest.approx([deltas[t] for t in range(8)])
     early = mg.flow(net, lambda out: (out[0][4] ** 2).sum(), x)
     assert [row.index for row in early.rows] == [0, 1, 2, 3, 4]
     assert "does not depend on the last 3 of 8 steps" in str(early)
@@ -180,3 +192,37 @@ def test_irnn_keeps_the_gradient_and_theory_agrees():
     found = mg.flow(net, F.cross_entropy, sequences(60, size=16))
     assert found.kind in ("healthy", "vanishing")
     assert found.predicted == pytest.approx(found.slope, abs=0.02)
+
+
+class Tagger(nn.Module):
+    """A cell in a loop whose every state is read."""
+
+    def __init__(self):
+        self.cell, self.head = nn.GRUCell(3, 5, rng=np.random.default_rng(0)), nn.Linear(5, 2)
+
+    def forward(self, x):
+        h, outs = None, []
+        for x_t in x:
+            h = self.cell(x_t, h)
+            outs.append(self.head(h))
+        return sum(outs, mg.tensor(0.0))
+
+
+def test_a_loop_whose_every_state_is_read_says_so():
+    found = mg.flow(Tagger(), lambda h: (h * h).sum(), sequences(9)[0])
+    assert found.series[0].name == "cell"
+    assert "the loss depends on its states by other ways than the last one" in str(found)
+    assert found.kind != "healthy"
+
+
+def test_the_last_loss_alone_in_two_layers_with_the_batch_first():
+    def net():
+        return nn.LSTM(3, 6, num_layers=2, batch_first=True, rng=np.random.default_rng(0))
+
+    x = sequences(20)[0].swapaxes(0, 1)
+    every = mg.flow(net(), lambda out: (out[0] ** 2).mean(), x)
+    last = mg.flow(net(), lambda out: (out[0][:, -1] ** 2).sum() / out[0].size, x)
+    for k in range(2):
+        for name in ("delta", "cell"):
+            np.testing.assert_allclose(every.series[2 * k].column(name), last.series[k].column(name), rtol=1e-10)
+    assert every.series[1].rows[0].delta > 100 * every.series[0].rows[0].delta

@@ -2,8 +2,8 @@
 
 ``measuring`` makes a forward pass and a sweep back with eyes in them, ``keeping`` puts the model back as it was;
 ``tape`` and ``layers`` find out what a layer is; ``reading`` and ``time_steps`` make rows of what was seen, ``fitting``
-slopes of rows;
-``prediction`` asks the theory; ``verdict`` and ``remedies`` find the words; ``report`` shows all of it.
+slopes of rows; ``prediction`` asks the theory; ``verdict`` and ``remedies`` find the words; ``report`` shows all of it;
+``nets`` has nets to try it on.
 
 (The package is not called ``flow``, as a module of that name would take the place of the function.)
 """
@@ -35,12 +35,14 @@ def flow(model, loss_fn, batch, *, optimizer=None, lr=None):
     A layer is what has weights, with all that follows it up to the next that has some: nn.Linear, nn.LayerNorm and
     nn.Tanh make one, whose h is what the Tanh returned.  A block with ways beside each other (nn.Residual) is one
     layer, whose h is its output.  Activations called as functions count like modules.  Each call of a layer is a row.
-    nn.RNN, nn.LSTM, nn.GRU and cells called in a loop have a row per time step.  Layers inside ``mg.checkpoint`` are
-    not seen.
+    nn.RNN, nn.LSTM, nn.GRU and cells called in a loop have a row per time step; where the loss acts on many steps of a
+    layer, the way of the last loss alone is measured too, and comes first, as the sum of all hides how far one reaches.
+    Layers inside ``mg.checkpoint`` are not seen.
 
     The model is left as it was, also where something raises: gradients, parameters, running statistics, attributes,
-    training mode, generators.  Hooks of your own on modules, tensors and time steps run as in every pass (where delta
-    left the range of floats, a part of the sweep is made again, with them), and dL/dh is what they make of it.
+    training mode, generators.  Hooks of your own on modules, tensors and time steps run as in every pass, and dL/dh is
+    what they make of it; where delta left the range of floats, or the loss acts on many time steps, a part of the sweep
+    is made again, with them.
 
     Args:
         model: an nn.Module.
@@ -97,6 +99,7 @@ def report_of(model, measured, optimizer, lr):
         raise ValueError("flow: no layer of the model is on the way to the loss; does the loss use what the model "
                          "returned?")
     for series, _ in found:
+        series.source = None
         for row, value in zip(series.rows, series.prediction.values if series.prediction else ()):
             row.predicted = value
     series, verdicts = map(list, zip(*found))

@@ -94,9 +94,12 @@ class Measured:
             raise
 
     def close(self):
-        """Take all hooks out."""
+        """Take all hooks out, and let go of the tape, which holds what watches its time steps."""
         for handle in (*self._handles, *self._step_handles):
             handle.remove()
+        for steps in self.steps:
+            steps.visit = None
+        self.visits, self.tape, self.loss, self.output = [], None, None, None
 
     def _watch(self, name, module):
         def ended(module, args, output):

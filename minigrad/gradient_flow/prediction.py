@@ -240,6 +240,8 @@ def of_steps(series, module, layer, states):
 
 def predict_steps(series, module, layer, states):
     """Return the prediction, or raise Unknown."""
+    if series.losses == "all":
+        raise Unknown("it is of the way of one loss, not of a sum of many")
     phi = getattr(module, "nonlinearity", None)
     if phi not in PHI_PRIME:
         raise Unknown(f"the gates of {type(module).__name__} are beyond this theory")

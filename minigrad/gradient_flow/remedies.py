@@ -138,7 +138,8 @@ def in_time(kind, small, series, facts):
             found.append("a forget gate that is open at first: 1 to 2 in rows H to 2H of bias_hh")
         else:
             found.append("an update gate that keeps the state at first: 1 to 2 in rows H to 2H of bias_hh")
-        found.append("a loss at more of the steps, or shorter sequences")
+        found.append("a loss at more of the steps, or shorter sequences" if series.losses == "one" else
+                     "shorter sequences")
         return found
     if kind == "exploding":
         found.append("hooks.ClipNorm(c), with c about the average norm of the gradient: it is made for this")

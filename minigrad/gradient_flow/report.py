@@ -26,10 +26,11 @@ class GradientFlow:
 
     Attributes:
         series: list of :class:`~minigrad.gradient_flow.rows.Series`: the time steps of each recurrent layer, if there
-            are any, then the layers.  The first is the one that the attributes below speak of.
+            are any, then the layers.  Where the loss acts on many steps, those with the last loss alone come first.
+            The first is the one that the attributes below speak of.
         rows: its :class:`~minigrad.gradient_flow.rows.Row` objects.
         kind: of its verdict: "healthy", "vanishing", "exploding", "underflow", "overflow", "nan", "cut", "undecided",
-            "too few" or "no gradient".
+            "level", "too few" or "no gradient"; see :class:`~minigrad.gradient_flow.verdict.Verdict`.
         slope: fitted decades per layer (or step) of ||dL/dh|| on the way back, negative where it vanishes; None if
             there are fewer than two ordinary norms.
         interval: its 95 % confidence interval, (low, high); None as above.
@@ -90,10 +91,10 @@ class GradientFlow:
     __repr__ = __str__
 
     def _words(self):
-        lines = self.verdict.split("\n")
+        lines, several = self.verdict.split("\n"), sum(s.prediction is not None for s in self.series) > 1
         for s in self.series:
             if s.prediction is not None:
-                lines.append(f"Theory: {s.prediction.text}.")
+                lines.append(f"Theory{f' of {s.name}' if several else ''}: {s.prediction.text}.")
             elif s.why_none and s is self.series[0]:
                 lines.append(f"Theory: no prediction, {s.why_none}.")
         lines += [f"Note: {note}." for s in self.series for note in s.notes]

@@ -69,6 +69,7 @@ class Series:
         prediction: what theory says of it, or None.
         why_none: in words, why there is no prediction.
         notes: what else must be said of the series.
+        losses: "one", or where the loss acts on several time steps: "alone", the last of them, or "all", their sum.
         source: the :class:`~minigrad.gradient_flow.measuring.Steps` behind it, or None.
     """
 
@@ -82,6 +83,7 @@ class Series:
     prediction: object = None
     why_none: str = ""
     notes: list = field(default_factory=list)
+    losses: str = "one"
     source: object = field(default=None, repr=False)
 
     def __len__(self):

@@ -35,8 +35,9 @@ def series_of_steps(measured):
             deltas, cells = alone[id(steps.visit)][id(steps)]
             if deltas:
                 one = from_steps(f"{name}, loss of step {acting[-1]} alone", steps, deltas, cells)
+                one.losses = "alone"
                 found.append((one, (steps.module, steps.layer, steps.states)))
-            series.name += ", all losses"
+            series.name, series.losses = f"{name}, all losses", "all"
             series.notes.append(f"{name}: the loss acts on {len(acting)} of {len(series.rows)} steps, so dL/dh_t is a "
                                 f"sum over all later losses, and its slope hides what each of them loses on its way")
         found.append((series, (steps.module, steps.layer, steps.states)))
@@ -93,8 +94,9 @@ def from_cell(visits, measured):
         for row, log in zip(series.rows, carried(tensors, series.rows, measured)):
             row.log10_delta = log
     elif visits[0].cell is None:
-        series.notes.append(f"{series.name}: the loss depends on its states by other ways than the last one, so dL/dh_t "
-                            f"is a sum over them, and its slope hides what each of them loses on its way")
+        series.losses = "all"
+        series.notes.append(f"{series.name}: the loss depends on its states by other ways than the last one, so "
+                            f"dL/dh_t is a sum over them, and its slope hides what each of them loses on its way")
     return series, (module, 0, states)
 
 

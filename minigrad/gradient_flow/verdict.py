@@ -25,7 +25,8 @@ class Verdict(NamedTuple):
 
     Attributes:
         kind: "healthy", "vanishing", "exploding", "underflow", "overflow", "nan", "cut" (exactly 0, and not by
-            underflow), "undecided", "too few" or "no gradient".
+            underflow), "undecided", "level" (a sum over the losses of many steps that neither grows nor shrinks, which
+            says nothing of how far one of them reaches), "too few" or "no gradient".
         text: the same in a sentence or two, with numbers.
         help: list of what would help.
         futile: list of what would not, though it is often tried.
@@ -81,6 +82,8 @@ def by_slope(series):
         return "vanishing", f"vanishing: {rate}; {over}"
     if change >= CHANGE and low > 0:
         return "exploding", f"exploding: {rate}; {over}"
+    if abs(change) < CHANGE and high - low < 4 * CHANGE and series.losses == "all":
+        return "level", f"level: {rate}; {over}, but as a sum over the losses of many steps"
     if abs(change) < CHANGE and high - low < 4 * CHANGE:
         return "healthy", f"healthy: delta {'shrinks' if line.slope < 0 else 'grows'} by {rate}; {over}"
     return "undecided", (f"undecided: the fitted slope is {rate}, {'shrinking' if line.slope < 0 else 'growing'}, but "

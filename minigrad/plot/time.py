@@ -172,7 +172,7 @@ def time_map(values, ax=None, *, limits=None, title=None, colorbar=True, legend=
     extent = (-0.5, len(values) - 0.5, -0.5, values.shape[1] - 0.5)
     widths = [math.ceil(n / MOST_CELLS) for n in values.shape]
     cells = largest_of(largest_of(values, widths[0]).T, widths[1]).T
-    cells = spread(cells, len(cells) // VISIBLE)
+    cells = spread(cells, math.ceil(len(cells) / VISIBLE))
     bottom, top = np.log10(low), np.log10(high)
     with np.errstate(divide="ignore"):
         logs = np.clip(np.log10(cells), bottom, top)        # shared limits may leave some out: to the nearest colour
@@ -203,14 +203,15 @@ def largest_of(values, width):
 
 
 def spread(cells, width):
-    """Return the cells with each inf, and before it each NaN, painted over what lies beside it, ``width`` updates."""
+    """Return the cells with each inf, and over it each NaN, painted ``width`` columns wide over what lies beside it."""
     if width < 2:
         return cells
     painted = cells.copy()
     for kind, value in ((np.isposinf(cells), np.inf), (np.isnan(cells), np.nan)):
-        if kind.any():
-            for shift in range(width):
-                painted[shift:][kind[:len(kind) - shift]] = value
+        update, t = np.nonzero(kind)
+        first = np.clip(update - width // 2, 0, len(cells) - width)
+        for shift in range(width):
+            painted[first + shift, t] = value
     return painted
 
 
