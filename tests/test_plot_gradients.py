@@ -41,7 +41,7 @@ def bars(ax):
 
 
 def test_each_layer_has_a_ridge_with_its_median(ax):
-    gradients = {"0.weight": np.array([1e-3, -1e-3, 1e-2]), "2.weight": np.array([1.0, -1.0]), "2.bias": np.array([1e-1])}
+    gradients = {"0.weight": np.array([1e-3, -1e-3, 1e-2]), "2.weight": np.array([1.0, -1.0]), "2.bias": np.array(0.1)}
     assert plot.gradient_histograms(gradients, ax, bins=3) is ax
     assert rows(ax) == ["0", "2"]
     found = ridges(ax)
@@ -79,7 +79,7 @@ def test_zeros_inf_and_nan_have_lanes_with_their_share(ax):
     gradients = {"a": [1.0, 0.0, 0.0, 1e-3], "b": [inf, nan, -inf, 2.0], "c": np.zeros(3), "d": [nan]}
     plot.gradient_histograms({name: np.array(g) for name, g in gradients.items()}, ax)
     assert columns(ax)[-3:] == ["0", "inf", "NaN"]
-    assert bars(ax) == [(0, 0.5), (1, 0.5), (1, 0.25), (2, 1.0), (3, 1.0)]
+    np.testing.assert_allclose(bars(ax), [(0, 0.5), (1, 0.5), (1, 0.25), (2, 1.0), (3, 1.0)])
     assert [text.get_text() for text in ax.texts] == ["50%", "50%", "25%", "100%", "100%"]
     draw(ax)
 
@@ -89,13 +89,13 @@ def test_there_are_no_lanes_for_what_does_not_occur(ax):
     assert not {"0", "inf", "NaN"} & set(columns(ax))
 
 
-@pytest.mark.parametrize(("count", "text"), [(1, "0.01%"), (995, "10%"), (9950, ">99%"), (9999, ">99.9%"),
-                                             (9000, "90%"), (10_000, "100%")])
+@pytest.mark.parametrize(("count", "text"), [(1, "0.01%"), (949, "9%"), (951, "10%"), (9950, ">99%"),
+                                             (9999, ">99.9%"), (9000, "90%"), (10_000, "100%")])
 def test_a_share_is_never_rounded_to_none_or_all(count, text, ax):
     g = np.ones(10_000)
     g[:count] = 0
     plot.gradient_histograms({"a": g}, ax)
-    assert [t.get_text() for t in ax.texts] == [text]
+    assert ax.texts[0].get_text() == text
 
 
 @pytest.mark.parametrize("values", [
@@ -119,7 +119,8 @@ def test_of_many_layers_some_are_named(ax):
 
 @pytest.mark.parametrize(("gradients", "options", "says"), [
     ({}, {}, "no parameters"), ({"a": None}, {}, r"none of the 1 parameters has a gradient: call loss.backward\(\)"),
-    (nn.Linear(2, 2), {}, "none of the 2"), ([1.0], {}, "not list"), ({"a": np.ones(2)}, {"by": "unit"}, "by = 'unit'")])
+    (nn.Linear(2, 2), {}, "none of the 2"), ([1.0], {}, "not list"),
+    ({"a": np.ones(2)}, {"by": "unit"}, "by = 'unit'")])
 def test_what_cannot_be_drawn_is_refused_with_the_cure(gradients, options, says):
     with pytest.raises(ValueError, match=says):
         plot.gradient_histograms(gradients, **options)

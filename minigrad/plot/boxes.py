@@ -88,24 +88,24 @@ def measure(loss, seed, nodes, boxes):
 # --------------------------------------------------------------------------------------- names
 
 def known(names, numbers):
-    """Return names by number of a node, names by id of an array, and (name, detail) of what is not on the way."""
+    """Return names by number of a node, (name, array) of all, and (name, detail) of what is not on the way."""
     if names is None:
-        return {}, {}, []
+        return {}, [], []
     if hasattr(names, "named_parameters"):
         items = list(names.named_parameters())
     elif isinstance(names, Mapping):
         items = list(names.items())
     else:
         raise TypeError(f"names takes a Module or a mapping name -> tensor, not {type(names).__name__}")
-    called, arrays, unused = {}, {}, []
+    called, arrays, unused = {}, [], []
     for name, tensor in items:
         if isinstance(tensor, Node):
             called.setdefault(tensor._number, str(name))
-            arrays[id(tensor._array)] = str(name)
+            arrays.append((str(name), tensor._array))
             if tensor._requires_grad and tensor._number not in numbers:
                 unused.append((shortened(str(name)), detail_of(tensor._array)))
         elif isinstance(tensor, np.ndarray):
-            arrays[id(tensor)] = str(name)
+            arrays.append((str(name), tensor))
         else:
             raise TypeError(f"names[{name!r}] is a {type(tensor).__name__}; it takes tensors and arrays")
     return called, arrays, unused
@@ -218,7 +218,9 @@ def source_box(source, called, arrays):
     if isinstance(source, Node):
         name = called.get(source._number) or getattr(source, "name", None) or "leaf"
         return Box("leaf", shortened(name), detail_of(source._array), numbers=[source._number])
-    return Box("data", shortened(arrays.get(id(source), "data")), detail_of(source))
+    # The tape has a copy of an array that could have been changed, so it is known by what it holds.
+    alike = (name for name, array in arrays if array.shape == source.shape and np.array_equal(array, source))
+    return Box("data", shortened(next(alike, "data")), detail_of(source))
 
 
 # -------------------------------------------------------------------------------------- folding

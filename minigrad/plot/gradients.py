@@ -103,7 +103,7 @@ def lane_bar(ax, share, kind, row, left, right, rows):
 
 def percent(share):
     """Return a share in figures, never rounded to none or all."""
-    if share == 1 or 0.0995 <= share <= 0.99:
+    if share == 1 or 0.095 <= share <= 0.99:
         return f"{share:.0%}"
     return f">{99 if share < 0.9995 else 99.9}%" if share > 0.5 else f"{100 * share:.1g}%"
 

@@ -41,7 +41,8 @@ def graph(loss, ax=None, *, names=None, gradient=None, fold=None, limit=200, lim
         loss: a Tensor whose graph has not been freed: draw before ``backward()``, or after
             ``backward(retain_graph=True)``.
         ax: axes to draw on; default a new figure as large as the graph needs.
-        names: a Module, for the names of its parameters; or a mapping name -> tensor or array, for anything on the way.
+        names: a Module, for the names of its parameters; or a mapping name -> tensor, for anything on the way, or ->
+            array, for data that hold the same.
         gradient: cotangent to start from, if ``loss`` has more than one element.
         fold: whether stretches that repeat themselves at least four times (equal layers, time steps) are drawn as their
             first and last repetition and one box for all others, with a stripe for each (or for 60 of them); default
