@@ -72,7 +72,13 @@ def compared(work):
 def timed(work, repeats):
     """Return the comparison with jax.jit, and the cores that it kept busy."""
     found = record(work, work.rounds([JAX], repeats))
-    return {**found["against"][JAX], "minigrad": found["minigrad"], "cores": round(cores(work.build([JAX])[JAX]), 2)}
+    share = round(cores(work.build([JAX])[JAX]), 2)
+    return {**found["against"][JAX], "minigrad": found["minigrad"], "cores": share, "one_core": one_core(share)}
+
+
+def one_core(share):
+    """Whether so many cores are about one: with fewer others took their part, with more JAX ran on several threads."""
+    return 0.9 <= share <= 1.1
 
 
 if __name__ == "__main__":

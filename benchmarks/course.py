@@ -142,18 +142,24 @@ def tokens(dtype, words, width, shape):
 
 
 def embedding_by_hand(p):
-    """Rows are fetched by ``take``; backward, cotangents are sorted by word and summed where the word is the same."""
-    flat, g = p.indices.ravel(), p.cotangent.reshape(-1, p.table.shape[1])
+    """Rows are fetched by ``take``; backward, cotangents are sorted by word, and those of a word summed by a product.
+
+    Tried and found slower: ``np.add.reduceat`` on the sorted ones (+ 20 to 40 %), ``np.add.at`` on pairs of numbers as
+    complex ones (+ 20 to 45 %), a product with a matrix of 0 and 1 (+ 80 to 160 %).
+    """
+    g, words = p.cotangent.reshape(-1, p.table.shape[1]), len(p.table)
+    flat = p.indices.ravel().astype(np.min_scalar_type(words))              # short integers are sorted digit by digit
     out, dtable, in_order = np.empty_like(p.cotangent), np.empty_like(p.table), np.empty_like(g)
+    ones = np.ones(len(g), g.dtype)
 
     def run():
         np.take(p.table, p.indices, axis=0, out=out, mode="clip")
         order = np.argsort(flat, kind="stable")
-        words = flat[order]
         np.take(g, order, axis=0, out=in_order, mode="clip")
-        starts = np.flatnonzero(np.r_[True, words[1:] != words[:-1]])
-        dtable.fill(0)
-        dtable[words[starts]] = np.add.reduceat(in_order, starts, axis=0)
+        start = 0
+        for row, stop in zip(dtable, np.bincount(flat, minlength=words).cumsum().tolist()):
+            np.dot(ones[start:stop], in_order[start:stop], row)
+            start = stop
         return [out, dtable]
 
     return run

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.work import AUTOGRAD, HAND, MINIGRAD, MYGRAD, TORCH, Work, one_thread
+from benchmarks.work import AUTOGRAD, BY_STEP, MINIGRAD, MYGRAD, TORCH, Work, one_thread
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -136,12 +136,13 @@ def with_mygrad(p):
     return run
 
 
-CONTENDERS = {HAND: by_hand, MINIGRAD: with_minigrad, TORCH: with_torch, AUTOGRAD: with_autograd, MYGRAD: with_mygrad}
+CONTENDERS = {BY_STEP: by_hand, MINIGRAD: with_minigrad, TORCH: with_torch, AUTOGRAD: with_autograd,
+              MYGRAD: with_mygrad}
 SMALL = {"steps": 4, "hidden": 3, "batch": 2}
 
 WORKS = [
     *(Work(f"rnn-steps-{dtype}", "RNN step by step on the tape, T = 200, H = 64, batch 32", dtype, problem, CONTENDERS,
-           {"steps": 200, "hidden": 64, "batch": 32}, SMALL, {HAND: 1.4, TORCH: 0.75})
+           {"steps": 200, "hidden": 64, "batch": 32}, SMALL, {BY_STEP: 1.4, TORCH: 0.75})
       for dtype in ("float64", "float32")),
     *(Work(f"rnn-long-{dtype}", "RNN step by step on the tape, T = 1000, H = 16, batch 1", dtype, problem, CONTENDERS,
            {"steps": 1000, "hidden": 16, "batch": 1}, SMALL, {TORCH: 0.75})

@@ -5,9 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.work import AUTOGRAD, MINIGRAD, MYGRAD, TORCH, Work, one_thread
-
-PLAIN = "plain Python"
+from benchmarks.work import AUTOGRAD, MINIGRAD, MYGRAD, PLAIN, TORCH, Work, one_thread
 
 
 def problem(dtype, operations, leaves):

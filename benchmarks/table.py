@@ -2,14 +2,14 @@
 
 import json
 
-from benchmarks.work import AUTOGRAD, HAND, JAX, MYGRAD, TORCH
+from benchmarks.work import AUTOGRAD, HAND, JAX, MYGRAD, TORCH, in_column
 
 COLUMNS = (HAND, TORCH, JAX, AUTOGRAD, MYGRAD)
 BEGIN, END = "<!-- benchmarks: written by `python -m benchmarks --write` -->", "<!-- end of benchmarks -->"
 
 # ------------------------------------------------------------------------------------------------------- the screen
 
-HEAD = f"{'work':<72} {'dtype':<8} {'minigrad':>9}  {'against':<19} {'takes':>9}  {'ratio':>6} {'limit':>6}"
+HEAD = f"{'work':<72} {'dtype':<8} {'minigrad':>9}  {'against':<22} {'takes':>9}  {'ratio':>6} {'limit':>6}"
 
 
 def lines(record):
@@ -20,7 +20,7 @@ def lines(record):
         verdict = {None: "", True: "  ok", False: "  over"}[other["ok"]]
         head = (f"{record['title'] + ', ' + record['unit']:<72} {record['dtype']:<8} {record['minigrad']:>9.4g}"
                 if not found else f"{'':<91}")
-        found.append(f"{head}  {name:<19} {other['value']:>9.4g}  {other['ratio']:>6.3g} {limit:>6}{verdict}".rstrip())
+        found.append(f"{head}  {name:<22} {other['value']:>9.4g}  {other['ratio']:>6.3g} {limit:>6}{verdict}".rstrip())
     return found
 
 
@@ -76,26 +76,28 @@ def markdown(results):
     return "\n".join([*rows, "", *(f"- {line}" for line in others(results)), "", machine_line(results)])
 
 
-def cell(records, name):
-    """Return the ratios of one row and column, the ones over their limit in bold, and the limit."""
-    found = [r["against"][name] for r in records if name in r["against"]]
-    if not found:
-        return ""
-    limits = {other["limit"] for other in found} - {None}
-    numbers = " · ".join(f"**{shown(o['ratio'])}**" if o["ok"] is False else shown(o["ratio"]) for o in found)
-    return numbers + "".join(f" (≤ {limit:g})" for limit in limits)
+def cell(records, column):
+    """Return the ratios of one row and column, the ones over their limit in bold, and the limit; then what they are."""
+    parts = []
+    for name in dict.fromkeys(name for r in records for name in r["against"] if in_column(name) == column):
+        found = [r["against"][name] for r in records if name in r["against"]]
+        limits = {other["limit"] for other in found} - {None}
+        numbers = " · ".join(f"**{shown(o['ratio'])}**" if o["ok"] is False else shown(o["ratio"]) for o in found)
+        kind = name.removeprefix(column).removeprefix(",").strip()
+        parts.append(numbers + "".join(f" (≤ {limit:g})" for limit in limits) + (f" {kind}" if kind else ""))
+    return ", ".join(parts)
 
 
 def shown(ratio):
-    """Return a ratio with two digits behind the point, or two significant ones if it is small."""
-    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+    """Return a ratio with two digits behind the point, or two significant ones if it is small, three if it is large."""
+    return f"{ratio:.3g}" if ratio >= 10 else f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
 def others(results):
     """Return a sentence for each work that is measured against itself: how cost grows with depth, and the import."""
     found = []
     for record in results["works"]:
-        if set(record["against"]) & set(COLUMNS):
+        if set(map(in_column, record["against"])) & set(COLUMNS):
             continue
         for name, other in record["against"].items():
             ratio = f"{shown(other['ratio'])} times that of {name}"

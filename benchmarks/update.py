@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.work import HAND, MINIGRAD, TORCH, Work, one_thread
+from benchmarks.work import DEFAULT, FUSED, HAND, MINIGRAD, Work, one_thread
 
 LR, BETAS, EPS, LIMIT = 1e-3, (0.9, 0.999), 1e-8, 1.0
 UNTRACED = "minigrad untraced"
@@ -71,15 +71,15 @@ def without_trace(p):
     return with_minigrad(p, traced=False)
 
 
-def with_torch(p):
-    """``clip_grad_norm_`` and Adam with their defaults; both work in place."""
+def with_torch(p, **options):
+    """``clip_grad_norm_`` and Adam with their defaults, which on the CPU means a parameter at a time, in place."""
     import torch
 
     one_thread(torch)
     params = [torch.nn.Parameter(torch.from_numpy(a.copy())) for a in p.starts]
     for q, g in zip(params, p.grads):
         q.grad = torch.from_numpy(g.copy())
-    opt = torch.optim.Adam(params, LR, BETAS, EPS)
+    opt = torch.optim.Adam(params, LR, BETAS, EPS, **options)
 
     def step():
         torch.nn.utils.clip_grad_norm_(params, LIMIT)       # it multiplies always, so every round is the same work
@@ -89,8 +89,14 @@ def with_torch(p):
     return step
 
 
-CONTENDERS = {HAND: by_hand, MINIGRAD: with_minigrad, UNTRACED: without_trace, TORCH: with_torch}
+def with_torch_fused(p):
+    """The same with the compiled kernel, one pass over the memory, that has to be asked for."""
+    return with_torch(p, fused=True)
+
+
+CONTENDERS = {HAND: by_hand, MINIGRAD: with_minigrad, UNTRACED: without_trace, DEFAULT: with_torch,
+              FUSED: with_torch_fused}
 
 WORKS = [Work(f"update-{side}-{dtype}", f"clip + Adam + trace, 200 tensors of {side}x{side}", dtype, problem,
-              CONTENDERS, {"count": 200, "side": side}, {"count": 3, "side": 4}, {TORCH: 0.6})
+              CONTENDERS, {"count": 200, "side": side}, {"count": 3, "side": 4}, {DEFAULT: 0.6})
          for side in (64, 16) for dtype in ("float64", "float32")]

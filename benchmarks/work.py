@@ -9,6 +9,10 @@ import numpy as np
 from benchmarks.timing import agree, alternate, ratios
 
 MINIGRAD, HAND, TORCH, JAX, AUTOGRAD, MYGRAD = "minigrad", "NumPy by hand", "PyTorch", "jax.jit", "autograd", "MyGrad"
+PLAIN, BY_STEP, DEFAULT, FUSED = "plain Python", f"{HAND}, by step", f"{TORCH}, default", f"{TORCH}, fused"
+UNDER = {PLAIN: HAND, BY_STEP: HAND, DEFAULT: TORCH, FUSED: TORCH}
+"""Contenders of a kind of their own: they stand in the column of another, with a word on what they are."""
+
 PACKAGES = {TORCH: "torch", JAX: "jax", AUTOGRAD: "autograd", MYGRAD: "mygrad"}
 """The packages behind the contenders that need one."""
 
@@ -19,6 +23,11 @@ DOUBLES_ONLY = (AUTOGRAD, MYGRAD)
 def installed():
     """Return the other libraries' contenders that can run here, in the order of the table."""
     return tuple(name for name, package in PACKAGES.items() if importlib.util.find_spec(package))
+
+
+def in_column(name):
+    """Return the contender in whose column a contender stands: its own, or another's."""
+    return UNDER.get(name, name)
 
 
 def one_thread(torch):
@@ -50,7 +59,7 @@ class Work:
 
     def build(self, present, small=False):
         """Return name -> function without arguments, by hand first; of other libraries only those in ``present``."""
-        names = [name for name in self.contenders if (name in present or name not in PACKAGES)
+        names = [name for name in self.contenders if (in_column(name) in present or in_column(name) not in PACKAGES)
                  and (self.dtype == "float64" or name not in DOUBLES_ONLY)]
         problem = self.problem(np.dtype(self.dtype), **(self.small if small else self.sizes))
         return {name: self.contenders[name](problem) for name in names}

@@ -19,7 +19,22 @@ import pytest
 from benchmarks import __main__ as program
 from benchmarks import beside_jax, figure, memory, table, timing, work
 from benchmarks.timing import agree, alternate, ratios
-from benchmarks.work import HAND, JAX, MINIGRAD, PACKAGES, TORCH, Work, installed, record
+from benchmarks.work import (
+    BY_STEP,
+    DEFAULT,
+    FUSED,
+    HAND,
+    JAX,
+    MINIGRAD,
+    PACKAGES,
+    PLAIN,
+    TORCH,
+    UNDER,
+    Work,
+    in_column,
+    installed,
+    record,
+)
 from benchmarks.works import WORKS, chosen
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +48,7 @@ COMPARED = [w for w in WORKS.values() if len(w.contenders) > 1]
 def test_minigrad_agrees_with_what_is_written_by_hand(piece):
     found = piece.build([], small=True)
     by_hand, *_ = found
-    assert by_hand in (HAND, "plain Python")
+    assert in_column(by_hand) == HAND
     agree(found, piece.rtol)
     agree(found, piece.rtol)                        # buffers are used again, nothing adds up
     assert {a.dtype for a in map(np.asarray, found[MINIGRAD]())} == {np.dtype(piece.dtype)}
@@ -46,8 +61,8 @@ def test_the_other_libraries_agree_too():
     assert done.returncode == 0, done.stderr
     said = {line.split()[0]: line for line in done.stdout.splitlines()}
     for piece in COMPARED:
-        for name in set(piece.contenders) & set(installed()):
-            if piece.dtype == "float64" or name not in work.DOUBLES_ONLY:
+        for name in piece.contenders:
+            if in_column(name) in installed() and (piece.dtype == "float64" or name not in work.DOUBLES_ONLY):
                 assert name in said[piece.name]
 
 
@@ -201,7 +216,7 @@ def test_what_is_missing_is_left_out_and_named(capsys, tmp_path):
         assert f"{name} is left out: there is no package {package} here" in printed.err
     found = json.loads((tmp_path / "found.json").read_text())
     assert [r["name"] for r in found["works"]] == ["rnn-long-float64", "embedding-float64", "embedding-float32"]
-    assert [list(r["against"]) for r in found["works"]] == [[HAND]] * 3
+    assert [list(r["against"]) for r in found["works"]] == [[BY_STEP], [HAND], [HAND]]
     assert "0 of 0 limits are kept" in printed.out
 
 
@@ -265,6 +280,42 @@ def test_the_table_has_a_row_a_work_and_shows_what_is_over_in_bold():
     assert first == "| a title | 2 · 2 ms | 1.00 · 1.00 (≤ 1.1) | **0.50** · **0.50** (≤ 0.4) | 0.25 · 0.25 |  |  |"
     assert second == "| another, float64 | 2 ms | 1.00 (≤ 1.1) | **0.50** (≤ 0.4) | 0.25 |  |  |"
     assert "CPU, Linux, Python 3.11, NumPy 2.4, openblas." in text
+
+
+def test_a_contender_of_another_kind_stands_in_its_column_with_a_word_on_what_it_is():
+    records = [a_record(dtype=dtype, **{PLAIN: (1.0, 49.5, None), DEFAULT: (4.0, 0.75, 0.6), FUSED: (2.0, 1.5, None)})
+               for dtype in ("float64", "float32")]
+    for kept in records:
+        del kept["against"][HAND], kept["against"][TORCH]
+    assert table.markdown(results(*records)).splitlines()[2] == (
+        "| a title | 2 · 2 ms | 49.5 · 49.5 plain Python | **0.75** · **0.75** (≤ 0.6) default, 1.50 · 1.50 fused "
+        "| 0.25 · 0.25 |  |  |")
+    assert table.cell([a_record(**{BY_STEP: (1.0, 2.0, 1.4)})], HAND) == "1.00 (≤ 1.1), **2.00** (≤ 1.4) by step"
+    assert set(UNDER.values()) <= set(table.COLUMNS)
+    assert figure.by_column(records[0]["against"]) == {TORCH: records[0]["against"][DEFAULT],
+                                                       JAX: records[0]["against"][JAX]}
+
+
+def test_what_is_in_the_table_is_in_a_column():
+    other = {MINIGRAD, "minigrad untraced", "depth 10,000", "allowed"}
+    for piece in WORKS.values():
+        assert set(map(in_column, piece.contenders)) <= set(table.COLUMNS) | other
+
+
+@pytest.mark.parametrize(("share", "fine"), [(0.82, False), (0.9, True), (1.0, True), (1.1, True), (1.3, False)])
+def test_jax_beside_others_or_on_several_threads_is_marked_and_said(monkeypatch, capsys, share, fine):
+    piece = dataclasses.replace(WORKS["rnn-float64"], sizes=WORKS["rnn-float64"].small)
+    seconds = {HAND: [1.0], MINIGRAD: [1.0], JAX: [1.0]}
+    monkeypatch.setattr(Work, "rounds", lambda self, present, repeats: seconds)
+    monkeypatch.setattr(Work, "build", lambda self, present: {JAX: None})
+    monkeypatch.setattr(beside_jax, "cores", lambda fn: share)
+    found = beside_jax.timed(piece, 1)
+    assert (found["cores"], found["one_core"]) == (share, fine)
+    monkeypatch.setattr(beside_jax, "measured", lambda names, repeats: {piece.name: found})
+    kept = program.measured(piece, [JAX], 1)
+    assert kept["against"][JAX]["one_core"] is fine
+    said = f"{piece.name}: jax.jit had {share:.2g} cores, not one: its ratio is doubtful"
+    assert capsys.readouterr().err.splitlines() == ([] if fine else [said])
 
 
 def test_works_that_were_not_run_again_keep_their_figures():

@@ -186,6 +186,58 @@ def test_gates_far_out_do_not_warn_and_are_exact():
         assert c0.grad.item() == pytest.approx(expected, rel=1e-12)
 
 
+GATES = np.linspace(-20, 20, 161, dtype=np.float16)       # a's that float16 holds exactly
+
+
+def gate_by_gate(kind, a, fused, monkeypatch):
+    """Run one step in float16, a in one gate after the other; return name -> value or gradient for each."""
+    size, gates = len(a), {"LSTM": 4, "GRU": 3}[kind]
+    found = []
+    with monkeypatch.context() as patch:
+        if not fused:
+            unroll(patch)
+        for gate in range(gates):
+            net = getattr(nn, kind)(1, size, dtype="float16")
+            bias = np.full((gates, size), 0.5, np.float16)
+            bias[gate] = a
+            for name, value in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), (0, 0, bias.ravel(), 0)):
+                p = getattr(net, f"{name}_l0")
+                p.data = np.broadcast_to(np.float16(value), p.shape)
+            x = mg.tensor(np.zeros((1, 1, 1)), "float16", requires_grad=True)
+            start = [mg.tensor(np.full((1, 1, size), 300.0), "float16", requires_grad=True) for _ in net.states]
+            _, last = net(x, tuple(start) if kind == "LSTM" else start[0])
+            last = last if kind == "LSTM" else (last,)
+            sum(s.sum() for s in last).backward()
+            found.append({**{name: s.data for name, s in zip("hc", last)}, "bias": net.bias_ih_l0.grad.data,
+                          **{f"start {name}": s.grad.data for name, s in zip("hc", start)}})
+    return found
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_gates_of_float16_are_open_as_far_as_it_has_numbers(monkeypatch, kind):
+    """exp(-a) overflows from a < -11.1, the sigmoid does not vanish before -17.
+
+    Values are the unrolled ones to the bit; in gradients, products of the same factors in another order.
+    """
+    for fused, unrolled in zip(*(gate_by_gate(kind, GATES, way, monkeypatch) for way in (True, False)), strict=True):
+        for name, a in fused.items():
+            assert a.dtype == np.float16
+            rtol, atol = (0, 0) if name in "hc" else (2e-3, 2 ** -24)       # two units; the smallest number there is
+            np.testing.assert_allclose(a, unrolled[name], rtol=rtol, atol=atol, err_msg=name)
+
+
+def test_a_forget_gate_of_float16_lets_through_what_it_should():
+    lstm, cell = nn.LSTM(1, 1, dtype="float16"), nn.LSTMCell(1, 1, dtype="float16")
+    for net, end in ((lstm, "_l0"), (cell, "")):
+        for name, value in (("weight_ih", 0), ("weight_hh", 0), ("bias_ih", [-20, -11.5, 0, 0]), ("bias_hh", 0)):
+            p = getattr(net, name + end)
+            p.data = np.broadcast_to(np.reshape(np.float16(value), (-1, *(1,) * (p.ndim - 1))), p.shape)
+    start = mg.tensor(np.zeros((1, 1, 1)), "float16"), mg.tensor(np.full((1, 1, 1), 1000.0), "float16")
+    _, (_, c) = lstm(np.zeros((1, 1, 1), np.float16), start)
+    _, of_cell = cell(np.zeros((1, 1), np.float16), tuple(s[0] for s in start))
+    assert c.item() == of_cell.item() == pytest.approx(1000 / (1 + np.exp(11.5)), rel=5e-3)
+
+
 def peak(run):
     """Return the largest number of bytes that were held at a time while ``run`` ran, beyond those before."""
     run()

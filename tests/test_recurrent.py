@@ -1,6 +1,7 @@
 """RNN, LSTM, GRU and their cells: PyTorch's numbers, recorded and live, every order of gradient, what is refused."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -321,3 +322,14 @@ INPUTS = [
 def test_inputs_that_do_not_fit_name_both_shapes(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@LAYERS
+@pytest.mark.parametrize(("what", "shape"), [("weight_ih_l0", (D,)), ("weight_hh_l1", (5, H)), ("bias_ih_l1", (1,)),
+                                             ("bias_hh_l0", (1, H))])
+def test_a_new_parameter_of_another_shape_is_named(kind, what, shape):
+    layer = getattr(nn, kind)(D, H, num_layers=2)
+    right = getattr(layer, what).shape
+    setattr(layer, what, nn.Parameter(np.ones(shape)))
+    with pytest.raises(ValueError, match=re.escape(f"{kind}: {what} has shape {shape}, but it must be {right}")):
+        layer(np.ones((T, N, D)))

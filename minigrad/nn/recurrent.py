@@ -42,13 +42,9 @@ class Recurrent(StepHooked, Recurrence):
         self.bias, self.batch_first, self.dropout = bool(bias), bool(batch_first), float(dropout)
         self.rng = rng if rng is None else generator(rng)               # for the dropout, too
         self._step_hooks, self._step_observers = {}, {}
-        rows = self.gates * self.hidden_size
         for layer in range(self.num_layers):
-            shapes = {"weight_ih": (rows, self.hidden_size if layer else self.input_size),
-                      "weight_hh": (rows, self.hidden_size),
-                      **({"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {})}
-            for what, shape in shapes.items():
-                setattr(self, f"{what}_l{layer}", blank(shape, dtype, device))
+            for what, shape in self._shapes(layer).items():
+                setattr(self, what, blank(shape, dtype, device))
         self.reset_parameters(rng)
 
     def flatten_parameters(self):
@@ -73,11 +69,21 @@ class Recurrent(StepHooked, Recurrence):
         """Return the states h of one layer after every step, and the last of each kind of state."""
         raise NotImplementedError
 
+    def _shapes(self, layer):
+        """Return name -> shape of the parameters of a layer."""
+        rows, size = self.gates * self.hidden_size, self.hidden_size if layer else self.input_size
+        shapes = {f"weight_ih_l{layer}": (rows, size), f"weight_hh_l{layer}": (rows, self.hidden_size)}
+        return {**shapes, f"bias_ih_l{layer}": (rows,), f"bias_hh_l{layer}": (rows,)} if self.bias else shapes
+
     def _weights(self, layer):
-        """Return the weights and biases of a layer, None for a bias that is not there."""
-        return (getattr(self, f"weight_ih_l{layer}"), getattr(self, f"weight_hh_l{layer}"),
-                getattr(self, f"bias_ih_l{layer}") if self.bias else None,
-                getattr(self, f"bias_hh_l{layer}") if self.bias else None)
+        """Return the weights and biases of a layer, None for no bias; checked, as others may be put in their place."""
+        found = []
+        for what, shape in self._shapes(layer).items():
+            p = getattr(self, what)
+            if p.shape != shape:
+                raise ValueError(f"{type(self).__name__}: {what} has shape {p.shape}, but it must be {shape}")
+            found.append(p)
+        return found if self.bias else [*found, None, None]
 
     def _checked_input(self, x):
         """Return x as a tensor or array with the right axes."""

@@ -66,6 +66,10 @@ def standardize_composite(x, axis, eps):
     return centred / np.sqrt((centred * centred).mean(axis=axis, keepdims=True) + eps)
 
 
+FAR_OUT = 4
+"""Where a row's mean is so many times its deviation, the mean's own rounding would be seen in the result."""
+
+
 @primitive
 def layer_norm(x, weight, bias, eps):
     """Return standardize(x) * weight + bias; weight and bias have the shape of the last axes of x, taken together."""
@@ -76,9 +80,17 @@ def layer_norm_keeping(x, weight, bias, eps):
     """Return the same; and standardize(x) in rows (N, n), n = weight.size, with 1 / sqrt(var + eps) of each (N, 1)."""
     x, n = floating(x), weight.size
     rows = x.reshape(math.prod(x.shape[:x.ndim - weight.ndim]), n)
-    z = rows - rows[:, :1]                                  # a row of equal numbers is 0 from here on, exactly
-    z -= (z @ np.ones(n, z.dtype) / n)[:, np.newaxis]
-    scale = (math.sqrt(n) / np.sqrt(np.vecdot(z, z) + n * eps))[:, np.newaxis]
+    share = np.full(n, 1 / max(n, 1), x.dtype)
+    mean = rows @ share
+    z = rows - mean[:, np.newaxis]
+    squares = np.vecdot(z, z)
+    if (math.sqrt(n) * np.abs(mean) > FAR_OUT * np.sqrt(squares)).any():
+        z -= (z @ share)[:, np.newaxis]                     # what rounding has left of the mean
+        flat = np.flatnonzero(rows[:, 0] == rows[:, -1])
+        flat = flat[(rows[flat] == rows[flat, :1]).all(axis=1)]
+        z[flat] = 0                                         # equal numbers are their own mean, exactly
+        squares = np.vecdot(z, z)
+    scale = (math.sqrt(n) / np.sqrt(squares + n * eps))[:, np.newaxis]
     z *= scale
     y = z.reshape(x.shape) * over_examples(weight, x)
     y += over_examples(bias, x)

@@ -226,6 +226,9 @@ def images(x, weight_ih, bias):
 
 def to_sigmoid(a):
     """Replace a by 1 / (1 + exp(-a)), in place."""
+    if a.dtype == np.float16:                       # exp(-a) overflows from a < -11.1, where 1e-5 is still a number
+        a[...] = sigmoid(a)
+        return
     np.negative(a, out=a)
     with np.errstate(over="ignore"):                # 1 / inf is the 0 that it should be
         np.exp(a, out=a)
