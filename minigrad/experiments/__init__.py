@@ -5,11 +5,34 @@ import importlib
 from minigrad.experiments.settings import unknown
 
 EXPERIMENTS = {
+    "mean-field": "mean_field",
+    "critical-line": "critical_line",
+    "relu-depth": "relu_depth",
+    "finite-width": "finite_width",
+    "hidden-by-bars": "hidden_by_bars",
     "rnn-lyapunov": "rnn_lyapunov",
     "linear-rnn": "linear_rnn",
     "non-normal": "non_normal",
     "latch": "latch",
     "cliff": "cliff",
+    "cliff-descent": "cliff_descent",
+    "temporal-order": "temporal_order",
+    "threshold-window": "threshold_window",
+    "gradient-through-time": "gradient_through_time",
+    "adding": "adding",
+    "char-rnn": "char_rnn",
+    "digits-cnn": "digits_cnn",
+    "clip-speed": "clip_speed",
+    "clip-bias": "clip_bias",
+    "clip-kinds": "clip_kinds",
+    "accumulation": "accumulation",
+    "mixed-precision": "mixed_precision",
+    "gradient-penalty": "gradient_penalty",
+    "edge-of-stability": "edge_of_stability",
+    "trainability": "trainability",
+    "residual": "residual",
+    "adam-facts": "adam_facts",
+    "normalisation": "normalisation",
 }
 """The name on the command line, and the file."""
 
