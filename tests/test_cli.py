@@ -127,7 +127,7 @@ def test_the_config_holds_every_number(tiny):
     config = json.loads((tiny[0] / "config.json").read_text())
     assert config == {"rho": 1.5, "steps": 6, "seq_len": 5, "hidden": 4, "batch": 2, "lr": 1.5, "clip": 0.7, "seeds": 2,
                       "optimizer": "sgd", "source": "the Zen of Python", "characters": 856, "alphabet": 45,
-                      "threads": 1}
+                      "corpus": "zen", "seed": 0, "threads": 1}
 
 
 def test_the_table_has_a_row_per_run_and_ends_in_a_verdict(tiny):

@@ -76,7 +76,7 @@ def test_a_seed_does_not_depend_on_the_seeds_before_it():
 
 def test_progress_and_finished_runs_are_told():
     told = []
-    result = char_rnn.run(Config(**TINY), progress=told.append, finished=told.append)
+    result = char_rnn.run(Config(**TINY), updated=told.append, finished=told.append)
     assert [t if t == 1 else t.name for t in told] == [
         *[1] * 6, "seed0-plain", *[1] * 6, "seed0-clip", *[1] * 6, "seed1-plain", *[1] * 6, "seed1-clip"]
     assert [t for t in told if t != 1] == result.runs
@@ -155,14 +155,14 @@ def test_the_last_updates_are_left_out_of_nothing():
 # -------------------------------------------------------------------------------------- config
 
 REFUSED = [
-    *[({name: value}, f"{name} must be a whole number of at least 1, not {value}")
-      for name in ("steps", "seq_len", "hidden", "batch", "seeds") for value in (0, -1, 1.5, 2.0)],
-    *[({name: value}, f"{name} must be a finite number > 0, not {value}")
-      for name in ("clip", "lr") for value in (0, -1.0, nan, inf)],
-    *[({"rho": value}, f"rho must be a finite number >= 0, not {value}") for value in (-0.1, nan, inf)],
-    ({"optimizer": "adagrad"}, "optimizer must be one of sgd, adam, not 'adagrad'"),
-    *[({"steps": value}, f"steps must be a whole number of at least 1, not {value}")
-      for value in (nan, inf, "many")],
+    *[({name: value}, f"{name} = {value!r}{why}: it is a whole number >= 1")
+      for name in ("steps", "seq_len", "hidden", "batch", "seeds")
+      for value, why in ((0, " is out of range"), (-1, " is out of range"), (1.5, ""), (2.0, ""))],
+    *[({name: value}, f"{name} = {value!r} is out of range: it is a number > 0{more}")
+      for name, more in (("clip", ""), ("lr", ", or none")) for value in (0, -1.0, nan, inf)],
+    *[({"rho": value}, f"rho = {value!r} is out of range: it is a number >= 0") for value in (-0.1, nan, inf)],
+    ({"optimizer": "adagrad"}, "optimizer = 'adagrad': it is one of sgd, adam"),
+    *[({"steps": value}, f"steps = {value!r}: it is a whole number >= 1") for value in (nan, inf, "many")],
 ]
 
 

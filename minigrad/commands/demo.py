@@ -62,7 +62,7 @@ def run(args):
 
     try:
         with bar:
-            char_rnn.run(config, progress=bar.update, finished=finished)
+            char_rnn.run(config, updated=bar.update, finished=finished)
         from minigrad import plot
 
         plot.save(char_rnn.figure(result), out / "demo.png")

@@ -33,6 +33,7 @@ EXPERIMENTS = {
     "residual": "residual",
     "adam-facts": "adam_facts",
     "normalisation": "normalisation",
+    "remedies": "remedies",
 }
 """The name on the command line, and the file."""
 

@@ -1,81 +1,90 @@
-"""A character RNN on real text, without and with clipping, everything else equal.
+"""Does clipping the gradient norm decide whether a tanh RNN learns a text?
 
-Question: does clipping the gradient norm decide whether a tanh RNN learns a text?  Setting: windows of the Zen of
-Python (or any text), SGD, the recurrent matrix drawn with spectral radius rho; each seed is run twice from the same
-initial weights and on the same batches.  What to expect: at rho = 1.5 and lr = 1.5 the unclipped seeds are thrown out
-and end no better than counting letters, while the clipped ones learn.  It is a matter of seeds, learning rate and
-rounding (at lr = 1 the count changes with the number of BLAS threads), so several seeds are run, and the verdict
-counts them.
+Windows of the Zen of Python (or of Python's own documentation, or any text), SGD, the recurrent matrix drawn with
+spectral radius rho; each seed is run twice from the same initial weights and on the same batches, without and with
+clipping, everything else equal.  What to expect: at rho = 1.5 and lr = 1.5 the unclipped seeds are thrown out and end
+no better than counting letters, while the clipped ones learn.  It is a matter of seeds, learning rate and rounding (at
+lr = 1 the count changes with the number of BLAS threads), so several seeds are run, and the verdict counts them.
+
+``minigrad demo`` runs this, on a text of your own if you like.
 """
 
 import functools
 import json
-import numbers
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from minigrad import NormTrace, hooks, nn, optim, plot
+from minigrad.experiments import experiment
+from minigrad.experiments.experiment import Expected, quiet
+from minigrad.experiments.settings import Settings, setting
 from minigrad.nn import functional as F
 from minigrad.norms import norm
 from minigrad.plot.norms import before_after
 from minigrad.plot.style import AFTER, BEFORE
 from minigrad.plot.time import add_colorbar, finite_limits
-from minigrad.tasks import CharTask, zen
+from minigrad.tasks import CharTask, topics, zen
+
+QUESTION = "Does clipping decide whether an RNN learns a text?"
+SECONDS = 25
 
 DEFAULT_LR = {"sgd": 1.5, "adam": 0.01}
 TAIL = 20
 """The final loss is the mean over so many last updates (or all, if there are fewer)."""
 
 
+TEXTS = {"zen": (zen, "the Zen of Python"), "topics": (topics, "Python's documentation")}
+
+
 @dataclass(frozen=True)
-class Config:
-    """What is run: the same config gives the same numbers.
+class Config(Settings):
+    """What is run.
 
     Attributes:
-        rho: spectral radius of the recurrent matrix at the start.
-        steps, seq_len, batch, hidden: updates, characters per window, windows per batch, hidden units.
-        lr: learning rate; None for the optimizer's default (1.5 for sgd, 0.01 for adam).
-        clip: threshold on the global 2-norm in the clipped runs.
-        seeds: how many seeds, 0 ... seeds - 1.
-        optimizer: "sgd" or "adam".
-        text: the text itself.
+        text: the text itself; None for that of the corpus.
         source: where the text came from, for the record.
 
     Raises:
         ValueError: naming the first value that is out of range.
     """
 
-    rho: float = 1.5
-    steps: int = 400
-    seq_len: int = 40
-    hidden: int = 64
-    batch: int = 16
-    lr: float | None = None
-    clip: float = 1.0
-    seeds: int = 4
-    optimizer: str = "sgd"
-    text: str = field(default_factory=zen, repr=False)
-    source: str = "the Zen of Python"
+    rho: float = setting(1.5, least=0, doc="spectral radius of the recurrent matrix at the start")
+    steps: int = setting(400, least=1, doc="updates per run")
+    seq_len: int = setting(40, least=1, doc="characters per window, T")
+    hidden: int = setting(64, least=1, doc="units")
+    batch: int = setting(16, least=1, doc="windows per update")
+    lr: float | None = setting(None, above=0, doc="learning rate; none for 1.5 (sgd) or 0.01 (adam)")
+    clip: float = setting(1.0, above=0, doc="threshold on the norm in the clipped runs")
+    seed: int = setting(0, least=0, doc="the first seed")
+    seeds: int = setting(4, least=1, doc="seeds, each run twice")
+    optimizer: str = setting("sgd", choices=tuple(DEFAULT_LR), doc="which one")
+    corpus: str = setting("zen", choices=tuple(TEXTS), doc="which text")
+    text: str | None = field(default=None, repr=False)
+    source: str | None = None
 
     def __post_init__(self):
-        for name in ("steps", "seq_len", "hidden", "batch", "seeds"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value}")
-        if self.optimizer not in DEFAULT_LR:
-            raise ValueError(f"optimizer must be one of {', '.join(DEFAULT_LR)}, not {self.optimizer!r}")
-        if self.lr is None:
-            object.__setattr__(self, "lr", DEFAULT_LR[self.optimizer])
-        for name in ("clip", "lr"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Real) or not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be a finite number > 0, not {value}")
-        if not isinstance(self.rho, numbers.Real) or not 0 <= self.rho < float("inf"):
-            raise ValueError(f"rho must be a finite number >= 0, not {self.rho}")
+        super().__post_init__()
+        read, source = TEXTS[self.corpus]
+        for name, value in (("lr", DEFAULT_LR[self.optimizer]), ("source", source)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        if self.text is None:
+            object.__setattr__(self, "text", read())
         _ = self.task                        # refuses a text that is too short, before anything is run
+
+    def changed(self, texts):
+        """Return these settings, some of them changed; another optimizer or corpus brings its own lr or text."""
+        own = {"lr": "none"} if "optimizer" in texts else {}
+        found = super().changed({**own, **texts})
+        return replace(found, text=None, source=None) if "corpus" in texts else found
+
+    def as_dict(self):
+        """Return the settings by name, with the length of the text in place of the text."""
+        record = {name: value for name, value in super().as_dict().items() if name != "text"}
+        return {**record, "characters": len(self.text), "alphabet": len(self.task.alphabet)}
 
     @functools.cached_property
     def task(self):
@@ -92,9 +101,7 @@ class Config:
 
     def as_json(self, **more):
         """Return the config, and what else is given, as text, with the length of the text in place of the text."""
-        record = {k: v for k, v in asdict(self).items() if k != "text"}
-        sizes = {"characters": len(self.text), "alphabet": len(self.task.alphabet)}
-        return json.dumps({**record, **sizes, **more}, indent=2) + "\n"
+        return json.dumps({**self.as_dict(), **more}, indent=2) + "\n"
 
 
 @dataclass
@@ -149,12 +156,11 @@ class Run:
         return bool(self.final >= self.bar and (self.best < self.bar or self.final >= self.losses[0]))
 
 
-@dataclass
-class Result:
+class Result(experiment.Result):
     """What came out: the runs in order (seed 0 plain, seed 0 clipped, seed 1 plain, ...)."""
 
-    config: Config
-    runs: list
+    def __init__(self, config, runs):
+        self.config, self.runs = config, runs
 
     def of(self, clipped):
         """Return the runs with, or without, clipping."""
@@ -166,7 +172,21 @@ class Result:
         plain, clip = self.of(False), self.of(True)
         return {"plain_runs": len(plain), "plain_diverged": sum(r.diverged for r in plain),
                 "clip_runs": len(clip), "clip_diverged": sum(r.diverged for r in clip),
-                "share_clipped": float(np.mean([r.trace.share_clipped() for r in clip])) if clip else float("nan")}
+                "share_clipped": float(np.mean([r.trace.share_clipped() for r in clip])) if clip else float("nan"),
+                "mean final loss, plain": mean_final(plain), "mean final loss, clipped": mean_final(clip),
+                "counting letters": self.config.references["counting letters"]}
+
+    @property
+    def arrays(self):
+        """Per run: losses, gradient norms before clipping, ||dL/dh_t||."""
+        kinds = {"losses": lambda r: r.losses, "norms": lambda r: r.trace.column("norm_in", stage=0),
+                 "times": lambda r: r.time_norms}
+        return {f"{what}, {r.name}": get(r) for what, get in kinds.items() for r in self.runs}
+
+
+def mean_final(runs):
+    """Return the mean of the final losses; NaN of no runs."""
+    return float(np.mean([r.final for r in runs])) if runs else float("nan")
 
 
 class CharRNN(nn.Module):
@@ -223,24 +243,32 @@ def train(config, seed, clipped, progress=None):
     return Run(seed, clipped, trace, time_norms, losses, config.references["counting letters"])
 
 
-def run(config, progress=None, finished=None):
+def run(config, progress=quiet, finished=None, updated=None):
     """Run all seeds, without and with clipping.
 
     Args:
         config: a Config.
-        progress: called with the number of updates just made.
+        progress: goes through the seeds.
         finished: called with each Run as soon as it is complete.
+        updated: called with the number of updates just made.
 
     Returns:
         a Result.
     """
     result = Result(config, [])
-    for seed in range(config.seeds):
+    for seed in progress(range(config.seed, config.seed + config.seeds), "seeds"):
         for clipped in (False, True):
-            result.runs.append(train(config, seed, clipped, progress))
+            result.runs.append(train(config, seed, clipped, updated))
             if finished is not None:
                 finished(result.runs[-1])
     return result
+
+
+EXPECTED = (
+    Expected("plain_diverged", 3, "a separate computation; counted of 4 seeds", kind="at least"),
+    Expected("clip_diverged", 1, "a separate computation; counted of 4 seeds", kind="at most"),
+    Expected("mean final loss, clipped", 0.5, "a separate computation: .4 to .6", 0.3),
+)
 
 
 def most_telling(result):
@@ -337,3 +365,8 @@ def verdict(result):
     else:
         said = f"clipping did not help ({acted})"
     return f"Verdict: {counts}: {said}."
+
+
+def answer(result):
+    """Return what was found, in a sentence."""
+    return verdict(result).replace("Verdict: w", "W")
