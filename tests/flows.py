@@ -3,6 +3,7 @@
 import numpy as np
 
 from minigrad import nn
+from minigrad.gradient_flow import nets
 from minigrad.nn import functional as F
 
 
@@ -38,6 +39,13 @@ def sequences(steps, size=4, inputs=3, seed=2, std=0.3):
     """Return (T, N, I) Gaussian sequences and labels."""
     rng = np.random.default_rng(seed)
     return std * rng.normal(size=(steps, size, inputs)), rng.integers(0, 10, size)
+
+
+def bent():
+    """Return a net and a batch whose delta grows ten times as fast at the first 20 of 200 steps as later."""
+    rng = np.random.default_rng(0)
+    net = nets.Described("rnn", 200, 128, 8, start="orthogonal", gain=1.2, bias_std=0.0, rng=rng)
+    return net, nets.noise("rnn", 200, 32, 8, 0.1, rng)
 
 
 def retained(net, x, y, loss_fn=F.cross_entropy):

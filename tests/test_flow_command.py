@@ -87,6 +87,7 @@ def test_a_picture(capsys, tmp_path, ending):
 @pytest.mark.parametrize(("args", "words"), [
     (["--arch", "lstm", "--activation", "relu"], "--activation relu: an lstm has its own"),
     (["--arch", "rnn", "--activation", "gelu"], "an rnn has tanh or relu"),
+    (["--arch", "gru", "--activation", "relu"], "--activation relu: a gru has its own"),
     (["--seed", "-1"], "--seed -1"), (["-o", "flow.jpg"], "flow.jpg: a picture is written as .png, .svg or .pdf"),
     (["-o", "/nowhere/at/all.svg", "--depth", "2"], "/nowhere/at: there is no such folder"),
 ])
@@ -103,6 +104,13 @@ def test_arguments_out_of_range(capsys, args):
         run(capsys, *args)
     assert stopped.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_help_fits_into_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["flow", "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_help_has_examples_that_run(capsys):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigrad.gradient_flow.fitting import fit, student_t
+from minigrad.gradient_flow.fitting import bend_of, fit, student_t
 
 
 @pytest.mark.parametrize(("free", "expected"), [
@@ -62,6 +62,32 @@ def test_and_is_too_wide_rather_than_too_narrow_for_independent_noise(layers):
         found = fit(10.0 ** (0.2 * np.arange(layers) + rng.normal(0, 0.1, layers)))
         hits += found.low <= -0.2 <= found.high
     assert hits / 500 > 0.97
+
+
+@pytest.mark.parametrize("layers", [10, 30, 200])
+def test_a_random_walk_hardly_ever_bends(layers):
+    rng = np.random.default_rng(layers)
+    found = [bend_of(10.0 ** np.cumsum(rng.normal(0.2, 0.5, layers))) for _ in range(2000)]
+    assert sum(bend is not None for bend in found) <= 6             # 2 are expected
+
+
+@given(st.integers(8, 32), st.floats(0.3, 2.0), st.floats(-0.1, 0.1), st.integers(0, 9))
+def test_a_bend_is_found_where_it_is(place, steep, flat, seed):
+    k, noise = np.arange(40), np.random.default_rng(seed).normal(0, 0.002, 40)
+    found = bend_of(10.0 ** (np.where(k < place, steep, flat) * (place - k) + noise))
+    assert found.place == pytest.approx(place, abs=1)
+    assert found.after.slope == pytest.approx(steep, abs=0.02)
+    assert found.before.slope == pytest.approx(flat, abs=0.02)
+    assert found.before.start == 39
+
+
+def test_what_bends_by_little_or_has_few_points_does_not():
+    k = np.arange(40)
+    assert bend_of(10.0 ** np.where(k < 20, 0.02 * (20 - k), 0.0)) is None          # by 0.2 decades
+    assert bend_of([1e9, 1e6, 1e3, 1.0, 1.0, 1.0, 1.0]) is bend_of([]) is bend_of([math.nan] * 9) is None
+    gaps = [0.0 if at % 7 == 3 else 10.0 ** max(0.5 * (15 - at), 0.0) for at in k]
+    assert bend_of(gaps).place in (14, 15, 16)
+    assert bend_of([1.0] * 20) is None
 
 
 def test_missing_points_do_not_make_the_interval_wrong():

@@ -143,6 +143,38 @@ def test_frozen_layers_at_the_input_have_no_delta():
     assert "  -  " in str(mg.flow(net, F.cross_entropy, (x, y)))
 
 
+def test_frozen_layers_are_named_and_theory_goes_on_behind_them():
+    net, (x, y) = mlp(8, 32, nn.ReLU, 2.0), batch(32)
+    whole = mg.flow(net, F.cross_entropy, (x, y))
+    for part in (net[0], net[2]):
+        part.requires_grad_(False)
+    found = mg.flow(net, F.cross_entropy, (x, y))
+    assert "layers 1 and 2 are frozen (requires_grad is False): no gradient is sent there" in str(found)
+    assert [row.dead for row in found.rows] == [row.dead for row in whole.rows]
+    assert kinds(found) == kinds(whole)
+    assert [row.predicted for row in found.rows[2:8]] == pytest.approx([row.predicted for row in whole.rows[2:8]])
+    assert [row.predicted for row in found.rows[:2]] == [None, None]
+    assert found.kind == "healthy"
+    net[4].requires_grad_(False)
+    assert "layers 1 to 3 are frozen" in str(mg.flow(net, F.cross_entropy, (x, y)))
+
+
+def test_too_few_layers_as_the_others_are_frozen():
+    net = mlp(4, 6, nn.Tanh)
+    net[0].requires_grad_(False)
+    net[2].requires_grad_(False)
+    found = mg.flow(net, F.cross_entropy, batch(6))
+    assert "too few layers for a slope: 2, and it takes 4 (2 more get no gradient)" in found.verdict
+    assert "neither" not in str(found)
+    assert found.rows[0].saturated is not None
+
+
+def test_a_layer_without_theory_is_named_legibly():
+    net = mlp(6, 8)
+    net = nn.Sequential(*list(net)[:1], nn.LayerNorm(8), *list(net)[1:])
+    assert 'layer 1, "0" (Linear + LayerNorm + tanh), is neither' in str(mg.flow(net, F.cross_entropy, batch(8)))
+
+
 class Detached(nn.Module):
     def __init__(self):
         self.body, self.head, self.spare = mlp(3, 6, head=None), nn.Linear(6, 10), nn.Linear(6, 1)

@@ -232,3 +232,35 @@ def test_what_is_refused_as_an_optimizer(more, kind, words):
     net = mlp(2, 4)
     with pytest.raises(ValueError, match="not both"):
         mg.flow(net, never, batch(4), lr=1.0, optimizer=optim.SGD(net.parameters(), lr=1.0))
+
+
+SEQUENCE, TARGET = np.ones((5, 4, 3)), np.ones((5, 4, 8))
+
+
+@pytest.mark.parametrize(("kind", "loss_fn", "words"), [
+    (nn.RNN, F.mse_loss, r"returned a tuple \(tensor of shape \(5, 4, 8\), tensor of shape \(1, 4, 8\)\), and mse_loss "
+                         r"takes a tensor; write lambda out, target: mse_loss\(out\[0\], target\) in its place"),
+    (nn.LSTM, F.mse_loss, r"\(tensor of shape \(5, 4, 8\), tuple\).*mse_loss\(out\[0\], target\)"),
+    (nn.RNN, nn.MSELoss(), r"write lambda out, target: MSELoss\(\)\(out\[0\], target\)"),
+    (nn.GRU, lambda out, y: ((out - y) ** 2).mean(), r"write lambda out, target: loss_fn\(out\[0\], target\)"),
+])
+def test_a_loss_of_a_model_that_returns_a_tuple(kind, loss_fn, words):
+    with pytest.raises(TypeError, match=words):
+        mg.flow(kind(3, 8), loss_fn, (SEQUENCE, TARGET))
+    mg.flow(kind(3, 8), lambda out, target: loss_fn(out[0], target), (SEQUENCE, TARGET))        # the cure is one
+
+
+def test_a_loss_of_a_model_that_returns_a_dict_and_one_without_targets():
+    with pytest.raises(TypeError, match=r"a dict \('sum': tensor of shape \(5, 3\), .*out\['sum'\], target\)"):
+        mg.flow(Two(), F.mse_loss, ((np.ones((5, 2)), np.ones((5, 4))), np.zeros((5, 3))))
+    with pytest.raises(TypeError, match=r"write lambda out: loss_fn\(out\[0\]\) in"):
+        mg.flow(nn.RNN(3, 8), lambda out: out.sum(), SEQUENCE)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyError, ValueError])
+def test_an_error_in_a_loss_that_has_nothing_to_do_with_tuples_is_that_error(error):
+    def fails(out, y):
+        raise error("mine")
+
+    with pytest.raises(error, match="mine"):
+        mg.flow(nn.RNN(3, 8), fails, (SEQUENCE, TARGET))

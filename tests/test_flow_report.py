@@ -37,6 +37,7 @@ WOBBLE = 10.0 ** np.random.default_rng(0).normal(0, 0.02, 12)
     (WOBBLE, "healthy", "healthy: delta"),
     (10.0 ** (0.05 * np.arange(12)) * WOBBLE, "healthy", "shrinks by 0.049 decades"),
     (10.0 ** np.cumsum(np.random.default_rng(1).normal(0.1, 1.0, 12)), "undecided", "several seeds, would tell"),
+    (10.0 ** np.cumsum(np.random.default_rng(5).normal(0.0, 0.4, 12)), "undecided", "healthy is within 2 either way"),
     ([1e-3, 1e-2, 1e-1], "too few", "too few layers for a slope: 3, and it takes 4"),
     ([1.0], "too few", "too few layers for a slope: 1, and it takes 4"),
     ([None] * 5, "no gradient", "frozen or detached"),
@@ -94,6 +95,51 @@ def test_the_gain_that_helps_is_that_of_the_critical_line(phi, sigma_w2, sigma_b
     assert "chi_1 = 1" in found.help[0]
 
 
+@pytest.mark.parametrize(("phi", "gain"), [(nn.ReLU, 2.0), (nn.ReLU, 3.0), (nn.Identity, 1.5), (nn.GELU, 3.0),
+                                           (nn.Tanh, 1.5), (nn.Tanh, 3.0)])
+def test_residual_connections_are_offered_against_explosion_only_where_they_help(phi, gain):
+    net = mlp(30, 100, phi, gain ** 2)
+    sick, parts = mg.flow(net, F.cross_entropy, batch(100)), list(net)
+    blocks = nn.Sequential(*(nn.Residual(*parts[k:k + 2]) for k in range(0, 60, 2)), parts[-1])
+    with_them = mg.flow(blocks, F.cross_entropy, batch(100)).slope
+    offered = [text for text in sick.help if "residual" in text]
+    assert bool(offered) == (phi is nn.Tanh and gain == 3.0)
+    assert bool(offered) == (with_them < sick.slope)
+    for text in offered:
+        assert float(re.search(r"grow by ([0-9.]+) decades", text)[1]) == pytest.approx(with_them, rel=0.2)
+
+
+@pytest.mark.parametrize(("phi", "variance"), [(nn.ReLU, 1e20), (nn.ReLU, 9.0), (nn.Tanh, 9.0), (nn.Sigmoid, 4000.0),
+                                               (nn.Hardtanh, 9.0)])
+def test_smaller_weights_are_always_offered_against_explosion(phi, variance):
+    found = mg.flow(mlp(40, 64, phi, variance), F.cross_entropy, batch(64))
+    assert found.kind in ("exploding", "overflow")
+    assert any(text.startswith(("smaller weights", "initialise the weights with gain")) for text in found.help)
+    assert not any("BatchNorm" in text for text in found.help)
+
+
+def test_dividing_the_weights_as_advised_heals():
+    net = mlp(40, 64, nn.Hardtanh, 9.0)                             # theory has no gain to offer
+    sick = mg.flow(net, F.cross_entropy, batch(64))
+    by = float(re.search(r"divided by ([0-9.]+)", sick.help[-3])[1])
+    for part in list(net)[:-1:2]:
+        part.weight.data = part.weight.data / by
+    assert sick.kind == "exploding"
+    assert abs(mg.flow(net, F.cross_entropy, batch(64)).slope) < sick.slope
+
+
+def test_a_small_net_of_which_decades_may_be_lost_is_not_called_healthy():
+    rng, parts = np.random.default_rng(0), []
+    for _ in range(8):
+        layer = nn.Linear(6, 6, rng=rng)
+        nn.init.kaiming_normal_(layer.weight, rng=rng)
+        parts += [layer, nn.ReLU()]
+    found = mg.flow(nn.Sequential(*parts), lambda h: (h * h).sum(), rng.normal(size=(16, 6)))
+    assert abs(7 * found.slope) < 1
+    assert 7 * found.interval[0] < -2
+    assert found.kind == "undecided"
+
+
 def test_following_the_advice_heals():
     net, rng = mlp(30, 100, nn.ReLU, 0.5), np.random.default_rng(3)
     sick = mg.flow(net, F.cross_entropy, batch(100))
@@ -121,6 +167,16 @@ def test_an_open_forget_gate_heals():
     bias[16:32] = 5.0
     net.body.bias_hh_l0.data = bias
     assert mg.flow(net, F.cross_entropy, sequences(40)).slope > before.slope / 3
+
+
+def test_a_profile_that_bends_is_said_to():
+    logs = np.where(np.arange(40) < 10, 0.3 * (10 - np.arange(40)), 0.02 * (10 - np.arange(40))) - 3
+    series = series_of((10.0 ** logs * np.tile([1.01, 0.99], 20)).tolist())
+    verdict = judge(series, FACTS)
+    assert series.bend.place == 10
+    assert ("from layer 40 back to 11 delta grows by 0.020 decades a layer, from there to layer 1 it grows by 0.30"
+            in verdict.text)
+    assert "bends" not in judge(series_of((10.0 ** (0.5 * np.arange(12)) * WOBBLE).tolist()), FACTS).text
 
 
 # --------------------------------------------------------------------------------------------- forms

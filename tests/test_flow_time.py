@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from flows import Last, sequences
+from flows import Last, bent, sequences
 from twins import needs_torch, torch
 
 import minigrad as mg
@@ -226,3 +226,48 @@ def test_the_last_loss_alone_in_two_layers_with_the_batch_first():
         for name in ("delta", "cell"):
             np.testing.assert_allclose(every.series[2 * k].column(name), last.series[k].column(name), rtol=1e-10)
     assert every.series[1].rows[0].delta > 100 * every.series[0].rows[0].delta
+
+
+def stacked(below, above, seed=0, size=32):
+    rng = np.random.default_rng(seed)
+    net = nn.RNN(8, size, num_layers=2, rng=rng)
+    nn.init.orthogonal_(net.weight_hh_l0, gain=below, rng=rng)
+    nn.init.orthogonal_(net.weight_hh_l1, gain=above, rng=rng)
+    return net, 0.1 * rng.normal(size=(80, 4, 8)), rng.normal(size=(4, size))
+
+
+@pytest.mark.parametrize(("below", "above"), [(0.5, 0.95), (0.95, 0.5)])
+@pytest.mark.parametrize("every", [False, True])
+def test_in_a_stack_delta_comes_down_from_the_layer_that_keeps_it_best(below, above, every):
+    net, x, c = stacked(below, above)
+    found = mg.flow(net, lambda out: (out[0] * c).sum() if every else (out[0][-1] * c).sum(), x)
+    low, high = (s for s in found.series if s.losses == ("alone" if every else "one") and s.kind == "step")
+    own = [theory.spectral_radius(w.data) for w in (net.weight_hh_l0, net.weight_hh_l1)]
+    assert low.prediction.slope >= high.prediction.slope
+    assert low.slope.slope == pytest.approx(low.prediction.slope, rel=0.15)
+    assert high.slope.slope == pytest.approx(high.prediction.slope, rel=0.15)
+    assert low.prediction.above == (1 if above > below else None)
+    assert low.prediction.radius == pytest.approx(max(own))
+    assert "outside of it" not in found.verdict.split("\n")[0]
+    blamed = next(text for text in found.help if "orthogonal" in text)
+    assert ("in layer 1" in blamed) == (above > below)
+    assert f"now it is {max(below, above):.3g}" in blamed
+
+
+def test_below_a_layer_without_a_prediction_there_is_none():
+    net, x, c = stacked(0.5, 0.9)
+    net.weight_hh_l1.data = net.weight_hh_l1.data * np.inf
+    found = mg.flow(net, lambda out: (out[0][-1] * c).sum(), x)
+    assert found.series[0].prediction is None
+    assert "delta comes down from layer 1, which has none" in found.series[0].why_none
+
+
+def test_a_transient_at_the_first_steps_is_said():
+    net, data = bent()
+    found = mg.flow(net, F.cross_entropy, data)
+    place, late, early = found.series[0].bend
+    assert place == pytest.approx(20, abs=5)
+    assert early.slope == pytest.approx(0.06, abs=0.01)
+    assert late.slope == pytest.approx(found.predicted, abs=0.002)
+    assert f"from step 199 back to {place} delta grows by 0.007" in found.verdict
+    assert found.as_dict()["series"][0]["bend"]["row"] == place

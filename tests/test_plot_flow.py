@@ -5,7 +5,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from flows import Last, batch, mlp, sequences
+from flows import Last, batch, bent, mlp, sequences
 
 import minigrad as mg
 from minigrad import nn
@@ -99,6 +99,41 @@ def test_zeros_nan_and_inf_have_lanes_and_what_is_beyond_the_axis_triangles():
     net[4].register_full_backward_hook(lambda m, g_in, g_out: (g_in[0] * np.inf,))
     left, right = mg.plot.flow(mg.flow(net, F.cross_entropy, batch(6)))
     assert {"inf"} <= {t.get_text() for t in (*left.texts, *right.texts)}
+
+
+def test_what_is_predicted_far_off_does_not_squash_what_was_measured():
+    found = mg.flow(mlp(20, 16, nn.Tanh, 1e16), F.cross_entropy, batch(16))
+    left, _ = mg.plot.flow(found)
+    values = np.array([v for row in found.rows for v in (row.delta, row.gradient) if v])
+    assert max(row.predicted or 0 for row in found.rows) > 1e50
+    assert np.log10(left.get_ylim()[1] / values.max()) < 6
+    triangles = next(line for line in left.lines if line.get_marker() == "^")
+    assert triangles.get_label().startswith("predicted above 1e")
+    beyond = [row.index for row in found.rows if (row.predicted or 0) > 1e5]
+    assert set(beyond) <= set(triangles.get_xdata())
+    assert np.isnan(drawn(left, "predicted (mean field)").get_ydata()[np.array(beyond) - 1]).all()
+
+
+def test_the_title_says_which_of_several_series_is_drawn():
+    net = nn.RNN(3, 8, num_layers=2, rng=np.random.default_rng(0))
+    found = mg.flow(net, lambda out: (out[0][-1] ** 2).sum(), sequences(12)[0])
+    assert found.plot()[0].get_title().startswith("RNN, layer 0 (1 of 2 series)\ndelta dL/dh: vanishing")
+    assert found.plot(series="RNN, layer 1")[0].get_title().startswith("RNN, layer 1 (2 of 2 series)\n")
+    assert "series" not in found.plot(series="layers")[0].get_title()
+
+
+@pytest.mark.parametrize(("steps", "bars"), [(81, 80), (120, 0)])
+def test_many_bars_are_one_outline(steps, bars):
+    found = mg.flow(Last(nn.RNN(3, 4, rng=np.random.default_rng(0))), F.cross_entropy, sequences(steps))
+    _, right = mg.plot.flow(found)
+    assert len(right.patches) == bars
+    assert len(right.collections) == (not bars)
+
+
+def test_the_title_says_that_a_profile_bends():
+    net, data = bent()
+    left, _ = mg.plot.flow(mg.flow(net, F.cross_entropy, data))
+    assert left.get_title().endswith(", but it bends")
 
 
 def test_a_single_layer_and_very_many_steps():

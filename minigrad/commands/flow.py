@@ -15,21 +15,22 @@ def add(commands):
     """Add the parser of this command."""
     parser = commands.add_parser(
         "flow", help="where does the gradient vanish or explode, how fast, what does theory say, what would help",
-        description="Build a net, send one batch of Gaussian noise through it, and back the gradient of a cross-\n"
-                    "entropy with labels drawn at random (10 classes, on the last layer or time step). Print per\n"
-                    "layer or time step the norms of the activation, of dL/dh and of the weight gradient, the\n"
-                    "fitted slope beside the one predicted, and what would help. The same arguments give the same\n"
-                    "numbers.",
-        epilog="examples:\n  minigrad flow --arch mlp --activation relu --depth 30 --gain 0.707 -o flow.svg\n"
+        description="Build a net, send one batch of Gaussian noise through it, and back the\n"
+                    "gradient of a cross-entropy with labels drawn at random (10 classes, on the\n"
+                    "last layer or time step). Print per layer or time step the norms of the\n"
+                    "activation, of dL/dh and of the weight gradient, the fitted slope beside the\n"
+                    "one predicted, and what would help. The same arguments give the same numbers.",
+        epilog="examples:\n  minigrad flow --activation relu --depth 30 --gain 0.707 -o flow.svg\n"
                "  minigrad flow --arch mlp --depth 100 --gain 1.327 --bias-std 0.2236\n"
-               "  minigrad flow --arch rnn --init orthogonal --gain 1.2 --depth 200 --input-std 0.1\n"
+               "  minigrad flow --arch rnn --init orthogonal --gain 1.2 --depth 200\n"
                "  minigrad flow --arch lstm --depth 100 --json")
     parser.set_defaults(run=run)
     add = parser.add_argument
     add("--arch", choices=ARCHITECTURES, default="mlp", help="the net; residual: x + V phi(W x) (%(default)s)")
     add("--depth", type=whole_number, default=30, help="layers, blocks, or time steps (%(default)s)")
     add("--width", type=whole_number, default=128, help="units of each (%(default)s)")
-    add("--activation", choices=ACTIVATIONS, help="tanh by default; of an rnn tanh or relu")
+    add("--activation", choices=ACTIVATIONS, metavar="NAME",
+        help="tanh by default; of an rnn tanh or relu; else also " + ", ".join(ACTIVATIONS[2:]))
     add("--init", choices=INITS, help="of the weights, of recurrent nets the recurrent ones: default is PyTorch's, "
                                       "normal has variance gain^2 / fan_in (default; normal where --gain is given)")
     add("--gain", type=not_negative, help="factor on that (1)")
@@ -70,8 +71,9 @@ def check(args):
     if args.out is not None and Path(args.out).suffix.lower() not in (".png", ".svg", ".pdf"):
         raise Refusal(f"--out {args.out}: a picture is written as .png, .svg or .pdf")
     known = RECURRENT.get(args.arch, ACTIVATIONS)
+    article = "a" if args.arch in ("gru", "residual") else "an"
     if args.activation is not None and args.activation not in known:
-        raise Refusal(f"--activation {args.activation}: an {args.arch} has {' or '.join(known) or 'its own'}")
+        raise Refusal(f"--activation {args.activation}: {article} {args.arch} has {' or '.join(known) or 'its own'}")
     if args.seed < 0:
         raise Refusal(f"--seed {args.seed}: a seed is a whole number from 0")
 

@@ -30,11 +30,14 @@ def flow(model, loss_fn, batch, *, optimizer=None, lr=None):
     it: mean field for plain and residual nets of nn.Linear with one activation, with the mean squares of the actual
     weights, biases and input (Schoenholz et al. 2017; Yang and Schoenholz 2017); for nn.RNN and nn.RNNCell the largest
     Lyapunov exponent along the actual states, or the spectral radius where these are nearly linear.  A verdict in
-    plain words says what was found, and what would help.
+    plain words says what was found, and what would help.  Where the profile bends, so that one slope does not tell it,
+    it says so.
 
     A layer is what has weights, with all that follows it up to the next that has some: nn.Linear, nn.LayerNorm and
     nn.Tanh make one, whose h is what the Tanh returned.  A block with ways beside each other (nn.Residual) is one
-    layer, whose h is its output.  Activations called as functions count like modules.  Each call of a layer is a row.
+    layer, whose h is its output, and so is what lies between two sums x = x + f(x).  Where the ways branch otherwise
+    there may be no such rows, and then no slope.  Activations called as functions count like modules.  Each call of a
+    layer is a row.
     nn.RNN, nn.LSTM, nn.GRU and cells called in a loop have a row per time step; where the loss acts on many steps of a
     layer, the way of the last loss alone is measured too, and comes first, as the sum of all hides how far one reaches.
     Layers inside ``mg.checkpoint`` are not seen.
@@ -84,13 +87,17 @@ def report_of(model, measured, optimizer, lr):
     lengths, note = updates.next_updates(optimizer, lr, measured.parameters, measured.gradients)
     notes, found = [note] if note else [], []
     layers_series, layers = reading.series_of_layers(measured, lengths)
-    facts = facts_of(model, layers, measured.loss.dtype)
+    facts = facts_of(model, measured.residual, measured.loss.dtype)
     steps = time_steps.series_of_steps(measured)
     time_steps.carry_steps([series for series, _ in steps], measured)
-    for series, (module, layer, states) in steps:
+    stacks = {}
+    for series, (module, layer, states, whole) in steps:
         series.complete()
         series.prediction, series.why_none = prediction.of_steps(series, module, layer, states)
-        found.append((series, judge(series, facts.of(type(module).__name__))))
+        stacks.setdefault((id(whole), series.losses), {})[layer] = series
+    for stack in stacks.values():
+        prediction.from_above(stack)
+    found += [(series, judge(series, facts.of(type(module).__name__))) for series, (module, *_) in steps]
     if layers_series.rows:
         layers_series.complete()
         layers_series.prediction, layers_series.why_none = prediction.of_layers(layers_series, layers)

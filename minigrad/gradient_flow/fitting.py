@@ -76,6 +76,61 @@ def fit(norms):
                len(norms) - len(there))
 
 
+class Bend(NamedTuple):
+    """Where a profile turns from one slope to another.
+
+    Attributes:
+        place: the layer (its place in the profile) at which it bends.
+        before: the :class:`Fit` from the loss to there.
+        after: the :class:`Fit` from there to the first layer.
+    """
+
+    place: int
+    before: Fit
+    after: Fit
+
+
+BRIDGE = math.sqrt(math.log(2 / 0.001) / 2)
+"""What the largest distance of a Brownian bridge from 0 stays below with probability 99.9 % (Kolmogorov 1933)."""
+
+LIFT = 0.5
+"""A bend that moves the profile by fewer decades than this away from one line is not worth a word."""
+
+
+def bend_of(norms):
+    """Return the :class:`Bend` of a profile, or None where one line does as well.
+
+    Between its ends a random walk with one drift goes as a Brownian bridge about the chord.  The profile bends where it
+    is farthest from that, if so far that a bridge would be once in 1000 times, half a decade at least, and the 95 %
+    intervals of the slopes on both sides have nothing in common.
+
+    Args:
+        norms: as for :func:`fit`.
+
+    Example:
+        >>> from minigrad.gradient_flow.fitting import bend_of
+        >>> found = bend_of([10.0 ** max(0.1 * (20 - k), 0.01 * (20 - k)) for k in range(100)])
+        >>> found.place, round(found.before.slope, 2), round(found.after.slope, 2)
+        (20, 0.01, 0.1)
+    """
+    norms = np.array([math.nan if n is None else n for n in norms], dtype=float)
+    there = np.flatnonzero(np.isfinite(norms) & (norms > 0))
+    if len(there) < 8:
+        return None
+    y, x = np.log10(norms[there]), (there - there[0]).astype(float)
+    drift, gaps = (y[-1] - y[0]) / x[-1], np.diff(x)
+    away = np.abs(y - y[0] - drift * x)
+    variance = float(np.sum((np.diff(y) - drift * gaps) ** 2 / gaps)) / (len(gaps) - 1)
+    knee = int(away.argmax())
+    if away[knee] < max(LIFT, BRIDGE * math.sqrt(variance * x[-1])) or min(knee, len(x) - 1 - knee) < 3:
+        return None
+    place = int(there[knee])
+    after, before = fit(norms[:place + 1]), fit(norms[place:])
+    if before.low <= after.high and after.low <= before.high:
+        return None
+    return Bend(place, before._replace(start=before.start + place), after)
+
+
 def round_off(value):
     """Return a number without the last digits, which are those of rounding."""
     return float(f"{value:.14g}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad.gradient_flow.tape import activation_of, undressed
+from minigrad.gradient_flow.tape import MODULES, activation_of, holds, undressed
 from minigrad.nn.cells import Cell
 from minigrad.nn.recurrent import Recurrent
 from minigrad.table import name_of
@@ -15,10 +15,11 @@ class Layer:
         visits: the calls in it; the last one's tensor is ``out``, the layer's h.
         out: the tensor.
         alone: whether the layer is one way without another beside it, so that all its calls follow one another.
+        block: name of the module, or list of modules, that makes up the whole of a layer that is not alone; or None.
     """
 
     def __init__(self, visits, alone):
-        self.visits, self.alone = list(visits), alone
+        self.visits, self.alone, self.block = list(visits), alone, None
 
     @property
     def out(self):
@@ -41,7 +42,7 @@ class Layer:
     def activation(self):
         """(name, tensor) of the last activation on the way all gradient takes, or (None, None)."""
         for visit in reversed(self.visits if self.alone else self.visits[-1:]):
-            name = activation_of(visit.tensor)
+            name = activation_of(visit.tensor) or untaped_activation(visit)
             if name is not None:
                 return name, undressed(visit.tensor)
         return None, None
@@ -49,22 +50,30 @@ class Layer:
     @property
     def name(self):
         """The name of the module that stands for the layer: the block, else the first with weights, else the last."""
-        if not self.alone:
-            block = [v for v in self.visits if has_children(v)]
-            if block:
-                return block[-1].name
+        if self.block is not None:
+            return self.block
         return next((v.name for v in self.visits if v.weights), self.visits[-1].name)
 
     @property
     def kind(self):
-        """What it is made of: "Linear + tanh"; of a block its class."""
-        if not self.alone:
-            block = [v for v in self.visits if has_children(v)]
-            if block:
-                return block[-1].kind
-        parts = [activation_of(v.tensor) or (name_of(undressed(v.tensor)._fn) if has_children(v) else v.kind)
-                 for v in self.visits]
-        return " + ".join(dict.fromkeys(parts))
+        """What it is made of: "Linear + tanh"; of a block its class, or "Linear + relu + add" if it has none."""
+        block = next((v for v in reversed(self.visits) if has_children(v) and v.name == self.block), None)
+        if block is not None and not self.alone:
+            return block.kind
+        return " + ".join(dict.fromkeys(map(part_of, self.visits)))
+
+
+def part_of(visit):
+    """Return what a call is called among others in a layer."""
+    name, fn = activation_of(visit.tensor) or untaped_activation(visit), undressed(visit.tensor)._fn
+    if name is not None or not has_children(visit) or fn is None:
+        return name or visit.kind
+    return "add" if fn is np.add else name_of(fn)
+
+
+def untaped_activation(visit):
+    """Return the name of the activation that a module is, where nothing before it is trained; else None."""
+    return None if visit.tensor.requires_grad else MODULES.get(type(visit.module))
 
 
 def has_children(visit):
@@ -75,8 +84,9 @@ def has_children(visit):
 def layers_of(visits, tape):
     """Return the layers that some calls make up, in order of the forward pass, and whether they follow one another.
 
-    Each layer ends at a tensor that all of the gradient passes.  Where there are fewer than four such layers and
-    more calls with weights, because the ways branch, every such call is taken as a layer instead.
+    Each layer ends at a tensor that all of the gradient passes.  Where there are fewer than four such layers, or one of
+    them holds more than half of the calls with weights and the layers are fewer than a quarter of those, because the
+    ways branch, every such call is taken as a layer instead.
     """
     found, current, alone = [], [], True
     beside = within_first_block(visits)
@@ -94,9 +104,33 @@ def layers_of(visits, tape):
             found.append(Layer(current, alone))
         current, alone = [], True
     singles = [Layer([v], True) for v in visits if v.weights and v.tensor._number in tape.reached]
-    if len(found) < 4 < len(singles):
+    most = max((sum(bool(v.weights) for v in layer.visits) for layer in found), default=0)
+    crowded = most > len(singles) / 2 and len(found) < len(singles) / 4
+    if len(singles) > 4 and (len(found) < 4 or crowded):
         return singles, False
+    name_blocks(found)
     return found, True
+
+
+def name_blocks(layers):
+    """Find the name of each layer with ways beside each other: of the module all of whose calls are in it."""
+    inside = {}
+    for layer in layers:
+        for name in {v.name for v in layer.visits}:
+            for prefix in prefixes(name):
+                inside.setdefault(prefix, set()).add(name)
+    for layer in layers:
+        if not layer.alone:
+            names = {v.name for v in layer.visits}
+            # A module that ends here, but began in a layer before, does not stand for this one.
+            names = {name for name in names if inside[name] <= names and (name or len(layers) == 1)} or names
+            whole = [prefix for prefix in prefixes(min(names, key=len)) if names == inside[prefix]]
+            layer.block = whole[-1] if whole and len(names) > 1 else None
+
+
+def prefixes(name):
+    """Return "", "a", "a.b" and "a.b.c" for "a.b.c"."""
+    return ["", *(name[:k] for k, sign in enumerate(name) if sign == "."), *[name] * bool(name)]
 
 
 def within_first_block(visits):
@@ -105,12 +139,12 @@ def within_first_block(visits):
     The way of the data past them is not on the tape, as no gradient goes there (an operation keeps a copy of them); it
     is one all the same.
     """
-    for block in visits:
-        source = getattr(block.source, "_array", block.source)
-        saved = undressed(block.tensor)._saved
-        if isinstance(source, np.ndarray) and has_children(block) and any(
-                np.array_equal(a, source, equal_nan=True) for a in saved if isinstance(a, np.ndarray)):
-            return {v for v in visits[:visits.index(block)] if v.name.startswith(block.name + ".")}
+    for number, block in enumerate(visits):
+        out = undressed(block.tensor)
+        if block.module is None and out._fn is np.add and None in out._parents:
+            return set(visits[:number])
+        if has_children(block) and holds(out, getattr(block.source, "_array", block.source)):
+            return {v for v in visits[:number] if not block.name or v.name.startswith(block.name + ".")}
     return set()
 
 

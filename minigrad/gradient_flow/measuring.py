@@ -6,7 +6,7 @@ The sweep asks for the cotangents by :func:`minigrad.gradient.sweep`, as ``mg.gr
 import numpy as np
 
 from minigrad.gradient import sweep
-from minigrad.gradient_flow.tape import Tape, activation_of, undressed
+from minigrad.gradient_flow.tape import Tape, activation_of, holds, undressed
 from minigrad.nn import Module
 from minigrad.nn.cells import Cell
 from minigrad.nn.parameter import Parameter
@@ -16,11 +16,11 @@ from minigrad.tensor import Tensor
 
 
 class Visit:
-    """One call of one module, or of an activation that is no module.
+    """One call of one module, or of an activation or a sum of two ways that is no module.
 
     Attributes:
         name: of the module in the net, "" for the net itself.
-        module: the module; None for an activation that was called as a function.
+        module: the module; None for an activation that was called as a function, or a sum x + f(x).
         tensor: what it returned; of several tensors the first (h of an LSTM).
         cell: the second tensor, of an LSTM cell (c), else None.
         source: the first tensor or array among its arguments, or None.
@@ -35,8 +35,8 @@ class Visit:
 
     @property
     def kind(self):
-        """The class of the module, or the name of the activation."""
-        return activation_of(self.tensor) if self.module is None else type(self.module).__name__
+        """The class of the module, or the name of the activation, or "add"."""
+        return activation_of(self.tensor) or "add" if self.module is None else type(self.module).__name__
 
     @property
     def weights(self):
@@ -74,10 +74,11 @@ class Measured:
         parameters: name -> tensor.
         deltas: running number of a visit's tensor -> dL/dtensor, where it arrived.
         gradients: name of a parameter -> its gradient, where one arrived.
+        residual: whether somewhere what a weight made is added to what it was made of.
     """
 
     def __init__(self, model, forward):
-        self.visits, self.steps, self._handles, self._step_handles = [], [], [], []
+        self.visits, self.steps, self._handles, self._step_handles, self.residual = [], [], [], [], False
         self.parameters = dict(model.named_parameters())
         try:
             for name, module in model.named_modules():
@@ -140,12 +141,13 @@ class Measured:
                 kept.append(visit)
             seen.add(number)
         self.tape = Tape(self.loss, [v.tensor for v in kept if v.tensor.requires_grad])
-        self.visits = []
+        self.visits, sums = [], self._sums(kept)
         for visit in kept:
-            self.visits.append(visit)
-            after = self.tape.activation_after(visit.tensor)
-            if after is not None and after._number not in seen:
-                self.visits.append(Visit(visit.name, None, after, source=visit.tensor))
+            while sums and visit.tensor.requires_grad and sums[0]._number < visit.tensor._number:
+                self._take_sum(sums.pop(0), seen)
+            self._take(visit, seen)
+        for node in sums:
+            self._take_sum(node, seen)
         trained = {id(p): name for name, p in self.parameters.items() if p.requires_grad}
         numbers = {p._number: name for name, p in self.parameters.items() if id(p) in trained}
         found = self.sweep([self.loss], [np.ones_like(self.loss._array)],
@@ -154,6 +156,38 @@ class Measured:
         for visit in self.visits:
             visit.gradient = self.deltas.get(visit.tensor._number)
         self.gradients = {numbers[number]: g for number, g in found.items() if number in numbers}
+
+    def _sums(self, kept):
+        """Return the nodes at which two ways may be added, in order; the first ways may both come from the data."""
+        source = getattr(kept[0].source, "_array", kept[0].source) if kept else None
+        of_data = [node for node in self.tape.added if node._number in self.tape.gateways and holds(node, source)]
+        return sorted([*self.tape.sums, *of_data[:1]], key=lambda node: node._number)
+
+    def _take(self, visit, seen):
+        """Keep a visit, and the activation behind it if that was no module."""
+        self.visits.append(visit)
+        after = self.tape.activation_after(visit.tensor)
+        if after is not None and after._number not in seen:
+            self.visits.append(Visit(visit.name, None, after, source=visit.tensor))
+
+    def _take_sum(self, node, seen):
+        """Keep a sum that all of the gradient passes as a visit, if there are weights between what is added."""
+        way = min((p for p in node._parents if p is not None), key=lambda p: p._number)
+        from_data = None in node._parents
+        since = -1 if from_data else way._number
+        if not any(v.weights and v.tensor.requires_grad for v in self.since(since)):
+            return
+        gateway = node._number in self.tape.gateways
+        self.residual |= from_data or not gateway or way._number in self.tape.gateways
+        if gateway and node._number not in seen:
+            self._take(Visit(self.visits[-1].name, None, node, source=None if from_data else way), seen)
+
+    def since(self, number):
+        """Yield the visits, from the last back, whose tensors were made after that of a running number."""
+        for visit in reversed(self.visits):
+            if visit.tensor._number <= number:
+                return
+            yield visit
 
     def _tensors(self):
         return [t for v in self.visits for t in (v.tensor, v.cell) if t is not None and t.requires_grad]
@@ -201,8 +235,57 @@ def caller(model, loss_fn, batch):
     def forward():
         with np.errstate(all="ignore"):             # what is not finite is in the report
             output = model(*x) if isinstance(x, tuple) else model(**x) if isinstance(x, dict) else model(x)
-            return output, checked_loss(loss_fn(output, *targets))
+            return output, checked_loss(loss_of(loss_fn, output, targets))
     return forward
+
+
+def loss_of(loss_fn, output, targets):
+    """Return loss_fn(output, *targets).
+
+    Raises:
+        TypeError: with the cure, where it cannot take the tuple or dict that a model returned, but could a part of it.
+    """
+    try:
+        return loss_fn(output, *targets)
+    except Exception as error:
+        part = first_of(output)
+        if part is None or not takes(loss_fn, part[1], targets):
+            raise
+        name = getattr(loss_fn, "__name__", None) or f"{type(loss_fn).__name__}()"
+        name = "loss_fn" if name == "<lambda>" else name
+        y = ", target" * len(targets)
+        raise TypeError(f"flow: your model returned a {type(output).__name__} {described(output)}, and {name} takes a "
+                        f"tensor; write lambda out{y}: {name}({part[0]}{y}) in its place") from error
+
+
+def first_of(output):
+    """Return the first tensor of a tuple or dict, as (how it is written, tensor); None for anything else."""
+    if isinstance(output, (tuple, list)):
+        pairs = [(f"out[{k}]", part) for k, part in enumerate(output)]
+    elif isinstance(output, dict):
+        pairs = [(f"out[{key!r}]", part) for key, part in output.items()]
+    else:
+        return None
+    return next((pair for pair in pairs if isinstance(pair[1], Tensor)), None)
+
+
+def takes(loss_fn, part, targets):
+    """Say whether a loss function takes a tensor where a tuple was no good."""
+    if (getattr(loss_fn, "__module__", None) or "").startswith("minigrad."):
+        return True                                 # those all do; what is wrong with the shapes it will say next
+    try:
+        return isinstance(loss_fn(part, *targets), Tensor)
+    except Exception:
+        return False
+
+
+def described(output):
+    """Return what a tuple or dict holds, with the shapes of its tensors."""
+    def one(part):
+        return f"tensor of shape {part.shape}" if isinstance(part, Tensor) else type(part).__name__
+
+    items = [f"{key!r}: {one(v)}" for key, v in output.items()] if isinstance(output, dict) else map(one, output)
+    return f"({', '.join(items)})"
 
 
 def split(batch):

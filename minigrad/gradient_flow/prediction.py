@@ -12,7 +12,7 @@ import numpy as np
 from minigrad import theory
 from minigrad.gradient_flow.fitting import round_off
 from minigrad.gradient_flow.rows import ordinary
-from minigrad.gradient_flow.tape import ACTIVATIONS, undressed
+from minigrad.gradient_flow.tape import ACTIVATIONS, parents_of, undressed
 from minigrad.nn.linear import Linear
 
 NEARLY_LINEAR = 0.98
@@ -32,6 +32,8 @@ class Prediction(NamedTuple):
         radius: spectral radius of a recurrent matrix; or None.
         values: the expected delta of each row, None where nothing is expected; it begins at the last that was measured.
         text: all of it in one line.
+        q0: mean square of the input of the first layer; or None.
+        above: number of the layer of a stack that it is of, if that is one above; or None.
     """
 
     theory: str
@@ -43,6 +45,8 @@ class Prediction(NamedTuple):
     radius: float | None
     values: list
     text: str
+    q0: float | None = None
+    above: int | None = None
 
 
 class Unknown(Exception):
@@ -62,18 +66,21 @@ def of_layers(series, layers):
 def predict_layers(series, layers):
     """Return the prediction, or raise Unknown."""
     start, stop, _ = series.fitted.indices(len(layers))
-    if stop - start < 2:
-        raise Unknown("it takes two layers and more")
-    if series.notes:
+    if series.branched:
         raise Unknown("the ways branch")
-    blocks = [block_of(layer, layers[k - 1] if k else None) for k, layer in enumerate(layers[:stop])]
-    plain = [dense_of(layer, layers[k - 1] if k else None) for k, layer in enumerate(layers[:stop])]
+    while start < stop and not layers[start].out.requires_grad:     # frozen: not on the tape, and without a delta
+        start += 1
+    if stop - start < 2:
+        raise Unknown("it takes two layers and more with a gradient")
+    blocks, plain = ([None if k < start else of(layer, layers[k - 1] if k else None)
+                      for k, layer in enumerate(layers[:stop])] for of in (block_of, dense_of))
     first = next((k for k in range(start, stop) if plain[k] is None), stop)
     if first == stop:
         return chain(series, plain, start, stop, residual=False)
-    if first <= 1 and all(blocks[first:stop]):
+    if first <= start + 1 and all(blocks[first:stop]):
         return chain(series, blocks, first, stop, residual=True)
-    raise Unknown(f"{series.rows[first].name} ({series.rows[first].kind}) is neither phi(W x + b) nor x + V phi(W x)")
+    row = series.rows[first]
+    raise Unknown(f'layer {row.index}, "{row.name}" ({row.kind}), is neither phi(W x + b) nor x + V phi(W x)')
 
 
 def chain(series, found, start, stop, residual):
@@ -108,7 +115,7 @@ def chain(series, found, start, stop, residual):
         text = f"mean field of x + V {name}(W x): " if any(one.has_v for one in part) else f"mean field of x + {name}: "
         text += f"sigma_w^2 = {sigma_w2:.3g}" + (f", sigma_v^2 = {sigma_v2:.3g}" if part[0].has_v else "")
         return Prediction("mean field, residual", slope, None, name, sigma_w2, sigma_b2, None, values,
-                          f"{text}; {signed(slope)} decades a layer")
+                          f"{text}; {signed(slope)} decades a layer", part[0].q)
     try:
         chi = theory.chi_1(act, sigma_w2, sigma_b2)
     except ValueError:
@@ -116,7 +123,7 @@ def chain(series, found, start, stop, residual):
     text = f"mean field of {name}: sigma_w^2 = {sigma_w2:.3g}, sigma_b^2 = {sigma_b2:.3g}"
     text += "" if chi is None else f", chi_1 = {chi:.3g}"
     return Prediction("mean field", slope, chi, name, sigma_w2, sigma_b2, None, values,
-                      f"{text}; {signed(slope)} decades a layer")
+                      f"{text}; {signed(slope)} decades a layer", part[0].q)
 
 
 def signed(slope):
@@ -187,8 +194,10 @@ def block_of(layer, before):
     linear = [v for v in layer.visits if type(v.module) is Linear]
     if out._fn is not np.add or len(linear) not in (1, 2) or not follows(linear[0], before):
         return None
-    x, y = (None if p is None else undressed(p) for p in out._parents)
-    if y is None or x is not (None if before is None else undressed(before.out)):
+    trunk = None if before is None else undressed(before.out)
+    x, y = parents_of(out)
+    x, y = (y, x) if y is trunk else (x, y)
+    if y is None or x is not trunk:
         return None
     if len(linear) == 1:
         found = phi_after(linear[0], y)
@@ -265,6 +274,37 @@ def predict_steps(series, module, layer, states):
     values = anchored(series.rows, 0, len(steps), profile) if math.isfinite(slope) else [None] * len(steps)
     return Prediction(name, round_off(slope), None, phi, None, None, radius, values,
                       f"{name} {said}: {signed(slope)} decades a step (spectral radius of W_hh {radius:.3g})")
+
+
+def from_above(stack):
+    """Let the series of a stack of recurrent layers have the exponent of the slowest way down, in place.
+
+    At every step delta comes down from the layer above as well, so that over many steps the way on which it shrinks
+    least counts, be it in the layer itself or in one above: the exponent of a product of block triangular matrices is
+    the largest of those of its blocks (Furstenberg and Kifer 1983).
+
+    Args:
+        stack: series of one pass and one loss, by the number of their layer.
+    """
+    best = unknown = None
+    for layer in sorted(stack, reverse=True):
+        series = stack[layer]
+        if unknown is not None:
+            series.prediction, series.why_none = None, f"delta comes down from layer {unknown}, which has none"
+        elif series.prediction is None:
+            unknown = layer
+        elif best is None or series.prediction.slope >= stack[best].prediction.slope:
+            best = layer
+        else:
+            series.prediction = handed_down(series.rows, stack[best].prediction, best)
+
+
+def handed_down(rows, prediction, layer):
+    """Return the prediction of a layer for rows of a layer below it."""
+    profile = prediction.slope * np.arange(len(rows) - 1, -1, -1.0)
+    values = anchored(rows, 0, len(rows), profile) if math.isfinite(prediction.slope) else [None] * len(rows)
+    return prediction._replace(values=values, above=layer, text=(
+        f"{prediction.text}; that is of layer {layer}, from where delta comes down at every step"))
 
 
 def exponent(w, slopes):

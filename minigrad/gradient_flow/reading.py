@@ -28,7 +28,8 @@ def series_of_layers(measured, updates):
     rows = [row_of(number, layer, measured, updates) for number, layer in enumerate(layers, start=1)]
     for row, layer in zip(rows, layers):
         row.calls = max((calls[id(p)] for _, p in layer.weights), default=1)
-    series = Series(LAYERS, "layer", rows, fitted_part(layers, rows, measured))
+    series = Series(LAYERS, "layer", rows, fitted_part(layers, rows, measured), branched=not chained)
+    series.notes += untrained(series, layers)
     if not chained:
         series.notes.append("the ways branch: a row per call of a module with weights, in order; delta does not "
                             "go from row to row")
@@ -36,6 +37,20 @@ def series_of_layers(measured, updates):
         for row, log in zip(rows, carried([layer.out for layer in layers], rows, measured)):
             row.log10_delta = log
     return series, layers
+
+
+def untrained(series, layers):
+    """Count the layers that no gradient is sent to, as nothing there or before is trained; return a note, in a list."""
+    at = [row.index for row, layer in zip(series.rows, layers) if layer.weights and not layer.out.requires_grad]
+    series.untrained = len(at)
+    if not at:
+        return []
+    frozen = not any(p.requires_grad for layer in layers if not layer.out.requires_grad for _, p in layer.weights)
+    through = len(at) > 2 and list(range(at[0], at[-1] + 1)) == at
+    which = f"{at[0]} to {at[-1]}" if through else ", ".join(map(str, at[:-1])) + " and " * (len(at) > 1) + str(at[-1])
+    why = "frozen (requires_grad is False)" if frozen else "run without a gradient (mg.no_grad)"
+    return [f"layer{'s' * (len(at) > 1)} {which} {'are' if len(at) > 1 else 'is'} {why}: no gradient is sent there, "
+            f"and delta is shown as -"]
 
 
 def row_of(number, layer, measured, updates):

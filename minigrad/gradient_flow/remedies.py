@@ -12,6 +12,9 @@ NORMS = (BatchNorm, nn.LayerNorm, nn.GroupNorm)
 MANY = 0.5
 """A share of saturated or dead units from which it is spoken of."""
 
+LESS = 0.9
+"""Against explosion, residual connections are offered if with them delta is to grow by less than this part of now."""
+
 LARGE = 20.0
 """Weights of a larger variance times fan-in saturate whatever comes behind them: no initialisation to advise."""
 
@@ -37,10 +40,9 @@ class Facts:
         return replace(self, recurrent=recurrent)
 
 
-def facts_of(model, layers, dtype):
-    """Return the facts of a net."""
-    residual = any(isinstance(m, nn.Residual) for m in model.modules()) or any(
-        not layer.alone and getattr(layer.out, "_fn", None) is np.add for layer in layers)
+def facts_of(model, residual, dtype):
+    """Return the facts of a net; ``residual`` is what the tape says of it."""
+    residual = residual or any(isinstance(m, nn.Residual) for m in model.modules())
     return Facts(any(isinstance(m, NORMS) for m in model.modules()), residual, dtype=str(dtype))
 
 
@@ -95,10 +97,14 @@ def out_of_range(kind, series, facts):
 def in_depth(kind, small, series, facts):
     """Return what helps against a slope in depth."""
     found = gain(small, series.prediction)
+    if not small:
+        found = found or smaller(series, facts)
     if not facts.residual:
-        found.append("residual connections, nn.Residual: a way past every block for the gradient")
+        found += ["residual connections, nn.Residual: a way past every block for the gradient"] if small else (
+            residual(series))
     if not facts.normalised:
-        found.append("a normalisation after each linear layer, nn.LayerNorm or nn.BatchNorm1d")
+        # With BatchNorm delta grows however the net begins (Yang et al. 2019), and only more slowly.
+        found.append("a normalisation after each linear layer, nn.LayerNorm" + " or nn.BatchNorm1d" * small)
     if kind == "exploding":
         found.append("hooks.ClipNorm bounds the length of a step, but the ratio between the layers stays")
     return found
@@ -113,7 +119,7 @@ def gain(small, prediction):
         wanted = theory.critical_line(name, sigma_b2)
     except ValueError:
         return []
-    if wanted > LARGE:
+    if small and wanted > LARGE:
         return [f"another activation, tanh or relu: with {name} it would take weights of Var(W) x fan_in = "
                 f"{wanted:.3g} to keep the norm of delta"]
     if not (wanted > 1.02 * sigma_w2 if small else wanted < 0.98 * sigma_w2):
@@ -123,17 +129,59 @@ def gain(small, prediction):
             f"variance of the biases; now it is {sigma_w2:.3g}"]
 
 
+def smaller(series, facts):
+    """Return by how much smaller the weights should be, in a list, where theory has no gain to offer."""
+    if facts.residual:
+        return ["smaller weights in the blocks: with nn.init.zeros_ for the last layer of each, x + f(x) is x at "
+                "first, and delta passes as it is"]
+    if facts.normalised:
+        return []                       # behind it the scale of the weights makes no difference
+    back, forward = series.slope, series.activation_slope
+    rates = [(line.slope * way, name) for line, way, name in ((back, 1, "delta"), (forward, -1, "|h|")) if line]
+    rate, name = max(rates, default=(0.0, ""))
+    if not 0 < rate < 300:
+        return ["smaller weights"]
+    return [f"smaller weights, divided by {10.0 ** rate:.3g}: {name} grows by such a factor a layer"]
+
+
+def residual(series):
+    """Return residual blocks, in a list, if with them and such weights theory expects delta to grow less than it does.
+
+    The factor of ||delta||^2 is 1 + sigma_v^2 sigma_w^2 E phi'^2 a block, and without V 1 + sigma_w^2 E phi'^2, which
+    is more than without the way past it unless phi saturates (Yang and Schoenholz 2017).
+    """
+    now, line = series.prediction, series.slope
+    if now is None or now.sigma_w2 is None or now.q0 is None or line is None:
+        return []
+    forms = [("nn.Residual(nn.Linear, phi)", line.layers, None),
+             ("nn.Residual(nn.Linear, phi, nn.Linear)", line.layers // 2, now.sigma_w2)]
+    offers = []
+    for form, blocks, sigma_v2 in forms:
+        try:
+            _, factors = theory.residual_trajectory(now.activation, blocks, now.sigma_w2, now.sigma_b2, now.q0,
+                                                    sigma_v2)
+        except ValueError:                              # without V it is known for odd activations alone
+            continue
+        rate = 0.5 * float(np.sum(np.log10(factors[:-1]))) / line.layers
+        if rate < LESS * line.slope:
+            offers.append((rate, f"residual connections, {form}: with these weights theory expects delta to grow by "
+                                 f"{rate:.2g} decades a layer"))
+    return [min(offers)[1]] if offers else []
+
+
 def in_time(kind, small, series, facts):
     """Return what helps against a slope in time."""
     radius = series.prediction.radius if series.prediction else None
+    above = series.prediction.above if series.prediction else None
+    of = "" if above is None else f" in layer {above}"
     plain = facts.recurrent in ("RNN", "RNNCell")
     found = []
     if small:
         if plain:
             found.append("gated cells, nn.LSTM or nn.GRU: the gradient of a cell is multiplied by a gate, not by W")
             if radius is not None and radius < 0.99:
-                found.append(f"an orthogonal recurrent matrix, nn.init.orthogonal_(w): its spectral radius is 1, now "
-                             f"it is {radius:.3g}; with tanh a gain slightly above 1 makes up for the slope")
+                found.append(f"an orthogonal recurrent matrix{of}, nn.init.orthogonal_(w): its spectral radius is 1, "
+                             f"now it is {radius:.3g}; with tanh a gain slightly above 1 makes up for the slope")
         elif facts.recurrent.startswith("LSTM"):
             found.append("a forget gate that is open at first: 1 to 2 in rows H to 2H of bias_hh")
         else:
@@ -143,8 +191,9 @@ def in_time(kind, small, series, facts):
         return found
     if kind == "exploding":
         found.append("hooks.ClipNorm(c), with c about the average norm of the gradient: it is made for this")
-    if plain and radius is not None:
-        found.append(f"a smaller recurrent matrix, nn.init.spectral_radius_(w, 1.0): now its radius is {radius:.3g}")
+    if plain:
+        now = "" if radius is None else f": now its radius is {radius:.3g}"
+        found.append(f"a smaller recurrent matrix{of}, nn.init.spectral_radius_(w, 1.0){now}")
     if facts.recurrent == "RNN":
         found.append("penalty.Omega, which asks W to keep the norm of delta")
     if plain:

@@ -179,7 +179,9 @@ def series_dict(series, verdict):
     lines = {name: line and line._asdict() for name, line in (
         ("slope", series.slope), ("gradient_slope", series.gradient_slope),
         ("activation_slope", series.activation_slope))}
-    return {"name": series.name, "unit": series.kind, **verdict._asdict(), **lines,
+    bend = series.bend and {"row": series.rows[series.bend.place].index, "before": series.bend.before._asdict(),
+                            "after": series.bend.after._asdict()}
+    return {"name": series.name, "unit": series.kind, **verdict._asdict(), **lines, "bend": bend,
             "prediction": series.prediction and series.prediction._asdict(), "why_no_prediction": series.why_none,
             "notes": series.notes, "rows": [asdict(row) for row in series.rows]}
 

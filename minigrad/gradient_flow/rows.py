@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from minigrad.gradient_flow.fitting import fit
+from minigrad.gradient_flow.fitting import bend_of, fit
 
 
 @dataclass
@@ -70,6 +70,9 @@ class Series:
         why_none: in words, why there is no prediction.
         notes: what else must be said of the series.
         losses: "one", or where the loss acts on several time steps: "alone", the last of them, or "all", their sum.
+        bend: a :class:`~minigrad.gradient_flow.fitting.Bend` where one line does not do, at the place of a row.
+        branched: whether delta does not go from row to row, as the ways branch; then there are no slopes and ratios.
+        untrained: how many rows have no gradient as nothing there or before is trained.
         source: the :class:`~minigrad.gradient_flow.measuring.Steps` behind it, or None.
     """
 
@@ -84,6 +87,9 @@ class Series:
     why_none: str = ""
     notes: list = field(default_factory=list)
     losses: str = "one"
+    bend: object = None
+    branched: bool = False
+    untrained: int = 0
     source: object = field(default=None, repr=False)
 
     def __len__(self):
@@ -96,15 +102,19 @@ class Series:
 
     def complete(self):
         """Fill in the ratios of neighbours and fit the slopes."""
+        for row in self.rows:
+            if row.log10_delta is None and ordinary(row.delta):
+                row.log10_delta = math.log10(row.delta)
+        if self.branched:
+            return self
         for before, after in zip(self.rows, self.rows[1:]):
             after.activation_ratio = ratio(after.activation, before.activation)
             before.delta_ratio = ratio(before.delta, after.delta)
             before.gradient_ratio = ratio(before.gradient, after.gradient)
         rows = self.rows[self.fitted]
-        for row in self.rows:
-            if row.log10_delta is None and ordinary(row.delta):
-                row.log10_delta = math.log10(row.delta)
-        self.slope = shifted(fit([None if row.coarse else row.delta for row in rows]), self.fitted)
+        deltas, first = [None if row.coarse else row.delta for row in rows], self.fitted.start or 0
+        self.slope, self.bend = shifted(fit(deltas), self.fitted), bend_of(deltas)
+        self.bend = self.bend and self.bend._replace(place=self.bend.place + first)
         self.gradient_slope = shifted(fit([row.gradient for row in rows]), self.fitted)
         self.activation_slope = shifted(fit([row.activation for row in rows]), self.fitted)
         return self

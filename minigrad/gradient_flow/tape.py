@@ -6,7 +6,7 @@ way from the loss back to the first layer, so that dL/dh there is all that goes 
 
 import numpy as np
 
-from minigrad import ops
+from minigrad import nn, ops
 from minigrad.engine import leading_to, visit
 
 ACTIVATIONS = {np.tanh: "tanh", ops.relu: "relu", ops.sigmoid: "sigmoid", ops.erf: "erf", ops.leaky_relu: "leaky_relu",
@@ -14,10 +14,26 @@ ACTIVATIONS = {np.tanh: "tanh", ops.relu: "relu", ops.sigmoid: "sigmoid", ops.er
                ops.hardtanh: "hardtanh"}
 """Operations that are activations: function -> name."""
 
+MODULES = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.LeakyReLU: "leaky_relu", nn.ELU: "elu",
+           nn.SELU: "selu", nn.GELU: "gelu", nn.SiLU: "silu", nn.Softplus: "softplus", nn.Hardtanh: "hardtanh"}
+"""Modules that are activations, for what is not on the tape as nothing before it is trained: class -> name."""
+
 
 def activation_of(tensor):
     """Return the name of the activation that a tensor is the value of, or None."""
     return ACTIVATIONS.get(undressed(tensor)._fn)
+
+
+def parents_of(node):
+    """Return the (undressed) tensors that an operation was called on, None for what is not on the tape."""
+    return [None if p is None else undressed(p) for p in node._parents]
+
+
+def holds(node, array):
+    """Say whether an operation was called on this very array, of which it keeps a copy."""
+    return isinstance(array, np.ndarray) and any(
+        isinstance(a, np.ndarray) and a.shape == array.shape and np.array_equal(a, array, equal_nan=True)
+        for a in node._saved)
 
 
 def undressed(tensor):
@@ -37,6 +53,8 @@ class Tape:
     Attributes:
         reached: numbers of the nodes that the loss depends on.
         gateways: numbers of those that are on every way from the loss to the first tensor that it depends on.
+        sums: the nodes, in order, where two ways from that first tensor are added, as in x + f(x).
+        added: those where something is added that is not on the tape.
     """
 
     def __init__(self, loss, tensors):
@@ -44,7 +62,11 @@ class Tape:
         order = visit([loss], set(numbers))
         self.reached = {node._number for node in order}
         first = min((n for n in numbers if n in self.reached), default=None)
-        self.gateways = set() if first is None else gateways(loss, order, first)
+        useful = set() if first is None else leading_to({first}, order)
+        self.gateways = set() if first is None else gateways(loss, order, first, useful)
+        self.sums = [node for node in order if node._fn is np.add
+                     and len({p._number for p in node._parents if p is not None and p._number in useful}) == 2]
+        self.added = [node for node in order if node._fn is np.add and None in node._parents]
         self._users = {}
         for node in order:
             for parent in node._parents:
@@ -64,13 +86,14 @@ class Tape:
                 return None
 
 
-def gateways(loss, order, first):
+def gateways(loss, order, first, useful):
     """Return the numbers of the nodes that every way from ``loss`` to the node of number ``first`` leads through.
+
+    ``useful`` are the numbers of the nodes that such a way leads through.
 
     Going down the running numbers, where all consumers of a node come before it, keep the nodes that ways have come to
     and not yet left: one that stands there alone is on all of them.
     """
-    useful = leading_to({first}, order)
     waiting, found = {loss._number}, set()
     for node in reversed(order):
         if node._number not in waiting:

@@ -19,7 +19,7 @@ def series_of_steps(measured):
 
     Where the loss acts on several steps there are two: one of the last loss alone, which shows what a gradient loses on
     its way, and one of dL/dh_t as it is, the sum over all later losses.  With each comes what a prediction needs:
-    (module, number of its layer, t -> h_t).
+    (module, number of its layer, t -> h_t, what is the same for all layers of one pass).
     """
     found, alone = [], {}
     names = names_of(measured.steps)
@@ -36,11 +36,11 @@ def series_of_steps(measured):
             if deltas:
                 one = from_steps(f"{name}, loss of step {acting[-1]} alone", steps, deltas, cells)
                 one.losses = "alone"
-                found.append((one, (steps.module, steps.layer, steps.states)))
+                found.append((one, (steps.module, steps.layer, steps.states, steps.visit)))
             series.name, series.losses = f"{name}, all losses", "all"
             series.notes.append(f"{name}: the loss acts on {len(acting)} of {len(series.rows)} steps, so dL/dh_t is a "
                                 f"sum over all later losses, and its slope hides what each of them loses on its way")
-        found.append((series, (steps.module, steps.layer, steps.states)))
+        found.append((series, (steps.module, steps.layer, steps.states, steps.visit)))
     for module in dict.fromkeys(v.module for v in measured.visits if isinstance(v.module, Cell)):
         visits = [v for v in measured.visits if v.module is module]
         if len(visits) > 1:
@@ -97,7 +97,7 @@ def from_cell(visits, measured):
         series.losses = "all"
         series.notes.append(f"{series.name}: the loss depends on its states by other ways than the last one, so "
                             f"dL/dh_t is a sum over them, and its slope hides what each of them loses on its way")
-    return series, (module, 0, states)
+    return series, (module, 0, states, visits[0])
 
 
 def step_row(t, name, module, h, delta):

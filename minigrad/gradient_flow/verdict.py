@@ -12,7 +12,10 @@ FEWEST = 4
 """A slope is judged from so many layers on."""
 
 CHANGE = 1.0
-"""So many decades over all layers are vanishing or exploding; less is healthy."""
+"""So many decades over all layers are vanishing or exploding; less may be healthy ..."""
+
+WITHIN = 2.0
+"""... if the interval, over all layers, stays within so many decades either way; else it is undecided."""
 
 APART = 0.05
 """A prediction outside the interval is called so if it misses the slope by more than this part of itself."""
@@ -25,8 +28,9 @@ class Verdict(NamedTuple):
 
     Attributes:
         kind: "healthy", "vanishing", "exploding", "underflow", "overflow", "nan", "cut" (exactly 0, and not by
-            underflow), "undecided", "level" (a sum over the losses of many steps that neither grows nor shrinks, which
-            says nothing of how far one of them reaches), "too few" or "no gradient".
+            underflow), "undecided" (the interval is too wide, or the ways branch), "level" (a sum over the losses of
+            many steps that neither grows nor shrinks, which says nothing of how far one of them reaches), "too few" or
+            "no gradient".
         text: the same in a sentence or two, with numbers.
         help: list of what would help.
         futile: list of what would not, though it is often tried.
@@ -38,10 +42,16 @@ class Verdict(NamedTuple):
     futile: list
 
 
+BENT = ("vanishing", "exploding", "healthy", "level", "undecided")
+"""Verdicts that rest on one slope."""
+
+
 def judge(series, facts):
     """Return the verdict on a series; ``facts`` are :class:`~minigrad.gradient_flow.remedies.Facts` of the net."""
     kind, text = first_words(series)
     sentences = [text]
+    if series.bend is not None and kind in BENT:
+        sentences.append(about_bend(series))
     if kind in ("vanishing", "exploding", "underflow"):
         sentences += about_bars(series)
     return Verdict(kind, ". ".join(sentences), remedies(kind, series, facts), futile(kind, series))
@@ -67,8 +77,14 @@ def by_slope(series):
     """Judge by the slope alone."""
     line, unit = series.slope, UNIT[series.kind]
     rows = [row for row in series.rows[series.fitted] if ordinary(row.delta)]
+    if series.branched:
+        low, high = min(rows, key=lambda row: row.log10_delta), max(rows, key=lambda row: row.log10_delta)
+        return "undecided", (f"undecided: the ways branch, so that delta does not go from row to row, and there is no "
+                             f"slope; it is {number(low.delta)} at {where(series, low)}, the smallest, and "
+                             f"{number(high.delta)} at {where(series, high)}, the largest")
     if line is None or line.layers < FEWEST:
         few = f"too few {unit}s for a slope: {len(rows)}, and it takes {FEWEST}"
+        few += f" ({series.untrained} more get no gradient)" * bool(series.untrained)
         if len(rows) > 1:
             few += (f"; delta is {number(rows[-1].delta)} at {where(series, rows[-1])} and {number(rows[0].delta)} at "
                     f"{where(series, rows[0])}, {factor(rows[0].log10_delta - rows[-1].log10_delta)}")
@@ -82,13 +98,18 @@ def by_slope(series):
         return "vanishing", f"vanishing: {rate}; {over}"
     if change >= CHANGE and low > 0:
         return "exploding", f"exploding: {rate}; {over}"
-    if abs(change) < CHANGE and high - low < 4 * CHANGE and series.losses == "all":
+    narrow = abs(change) < CHANGE and -WITHIN <= low and high <= WITHIN
+    if narrow and series.losses == "all":
         return "level", f"level: {rate}; {over}, but as a sum over the losses of many steps"
-    if abs(change) < CHANGE and high - low < 4 * CHANGE:
+    if narrow:
         return "healthy", f"healthy: delta {'shrinks' if line.slope < 0 else 'grows'} by {rate}; {over}"
+    doubt = f"over {span} {unit}s the interval goes from {low:+.2g} to {high:+.2g} decades"
+    cure = "A deeper net, or several seeds, would tell"
+    if abs(change) < CHANGE:                    # a walk without a drift goes the farther, the deeper the net is
+        doubt += f", and healthy is within {WITHIN:g} either way"
+        cure = "Several seeds, or a wider net, would tell"
     return "undecided", (f"undecided: the fitted slope is {rate}, {'shrinking' if line.slope < 0 else 'growing'}, but "
-                         f"over {span} {unit}s the interval goes from {low:+.2g} to {high:+.2g} decades; {over}. A "
-                         f"deeper net, or several seeds, would tell")
+                         f"{doubt}; {over}. {cure}")
 
 
 def not_finite(series):
@@ -149,6 +170,15 @@ def edge(row, series):
     """Say whether the trend leads out of the range of floats at the next row."""
     slope = series.slope.slope if series.slope else 0.0
     return ordinary(row.delta) and math.log10(row.delta) + 2 * slope < math.log10(5e-324)
+
+
+def about_bend(series):
+    """Return a sentence on a profile that bends."""
+    place, *lines = series.bend
+    way = [f"{'shrinks' if line.slope < 0 else 'grows'} by {decades(abs(line.slope))}" for line in lines]
+    knee, last, first = series.rows[place], series.rows[series.slope.start], series.rows[series.fitted][0]
+    return (f"But the profile bends, and one slope does not tell it: from {where(series, last)} back to {knee.index} "
+            f"delta {way[0]} decades a {series.kind}, from there to {where(series, first)} it {way[1]}")
 
 
 def about_bars(series):

@@ -9,12 +9,14 @@ from minigrad.plot.lanes import Lanes
 from minigrad.plot.lines import legend_above, line
 from minigrad.plot.style import BLACK, BLUE, ORANGE, styled
 
-BARS = 400
-"""More bars than this are drawn as one outline."""
+BARS = 80
+"""More bars than this are drawn as one outline: narrow ones make a pattern with the pixels."""
 
 DOTS = 60
 """Of more points than this each has no dot of its own."""
 
+ROOM = 3.0
+"""A prediction may widen the measured range by so many decades, or by half of it if that is more."""
 
 WHAT = {"gradient": ("||dL/dW||", "weight gradient"), "cell": ("||dL/dc||", "dL/dc"),
         "activation": ("||h||", "activation")}
@@ -26,8 +28,10 @@ def flow(found, axes=None, *, series=None, lanes=None, titles=None):
 
     On the left the delta as measured (solid) and as theory expects it (dashed, from the last measured one back); on
     the right a bar per weight gradient.  Both have the same vertical axis, so a profile that looks flat on the right is
-    flat.  0, inf and NaN have lanes of their own; a triangle at the edge is a norm beyond it.  Where no weight gradient
-    belongs to a row (gated recurrent layers) the right shows dL/dc of an LSTM, or the activation.
+    flat.  0, inf and NaN have lanes of their own; a triangle at the edge is a norm beyond it, as one predicted far from
+    all that was measured.  Where no weight gradient belongs to a row (gated recurrent layers) the right shows dL/dc of
+    an LSTM, or the activation.  Of several series of one kind (the layers of a stack of recurrent ones, the last loss
+    alone and all of them) the title names the one that is drawn.
 
     Args:
         found: what :func:`minigrad.flow` returned.
@@ -60,14 +64,16 @@ def flow(found, axes=None, *, series=None, lanes=None, titles=None):
     name = next(name for name in WHAT if name == "activation" or (~np.isnan(chosen.column(name))).any())
     other = chosen.column(name)
     there = np.array([getattr(row, name) is not None for row in chosen.rows], dtype=bool)
-    lanes = lanes or Lanes(delta[told], other[there], expected[expected > 0])
+    lanes = lanes or Lanes(*shared_range(delta[told], other[there], expected))
     with styled():
         for ax in (left, right):
             lanes.dress(ax)
         within(left, lanes, x[told], delta[told], BLUE, "measured")
         if (expected > 0).any():
-            shown = np.where(beyond(lanes, expected), np.nan, lanes.ordinary(expected))
+            out = beyond(lanes, expected)
+            shown = np.where(out, np.nan, lanes.ordinary(expected))
             left.plot(x, shown, "--", color=BLACK, lw=1.3, zorder=4, label=f"predicted ({chosen.prediction.theory})")
+            triangles(left, lanes, x, expected, out, BLACK, "predicted ")
         if name == "gradient":
             draw_bars(right, lanes, x[there], other[there])
         else:
@@ -78,7 +84,8 @@ def flow(found, axes=None, *, series=None, lanes=None, titles=None):
             ax.set_xlim(x[0] - 0.7, x[-1] + 0.7)
         left.set_ylabel("||dL/dh||")
         right.set_ylabel(WHAT[name][0] + (" of each step" if name == "gradient" and chosen.kind == "step" else ""))
-        said = titles or (title_of(chosen, verdict), title_of_other(WHAT[name][1], other[there]))
+        said = titles or (name_of(found, chosen) + title_of(chosen, verdict),
+                          title_of_other(WHAT[name][1], other[there]))
         for ax, text in zip((left, right), said):
             ax.set_title(text)
         legend_above(left)
@@ -109,6 +116,24 @@ def new_pair(axes):
         return plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")[1]
 
 
+def shared_range(delta, other, expected):
+    """Return what the vertical axis has to hold: all that was measured, and of what is expected not much more."""
+    measured = np.concatenate([delta, other])
+    logs = np.log10(measured[np.isfinite(measured) & (measured > 0)])
+    expected = expected[np.isfinite(expected) & (expected > 0)]
+    if logs.size:
+        room = max(ROOM, (logs.max() - logs.min()) / 2)
+        low, high = max(logs.min() - room, -300.0), min(logs.max() + room, 300.0)
+        expected = np.clip(expected, 10.0 ** low, 10.0 ** high)
+    return measured, expected
+
+
+def name_of(found, series):
+    """Return the name of a series as a line of the title where another one of its kind could be meant."""
+    alike = [s for s in found.series if s.kind == series.kind]
+    return f"{series.name} ({alike.index(series) + 1} of {len(alike)} series)\n" if len(alike) > 1 else ""
+
+
 def draw_bars(ax, lanes, x, heights):
     """Draw bars from the lower edge of the finite range up, and crosses in the lanes."""
     foot, tops = 10.0 ** lanes.low, lanes.ordinary(heights)
@@ -128,10 +153,16 @@ def within(ax, lanes, x, y, colour, label):
     line(ax, lanes, x[kept], y[kept], colour, label, lw=1.6)
     if len(x) <= DOTS:
         ax.plot(x[kept], lanes.ordinary(y[kept]), ".", color=colour, ms=6)
-    for marker, where, edge in (("v", out & (y < 1), lanes.low), ("^", out & (y > 1), lanes.high)):
+    triangles(ax, lanes, x, y, out, colour)
+
+
+def triangles(ax, lanes, x, y, out, colour, what=""):
+    """Draw triangles at the edge for values that lie beyond it."""
+    foot = 10.0 ** lanes.low
+    for marker, where, edge in (("v", out & (y < foot), lanes.low), ("^", out & (y > foot), lanes.high)):
         if where.any():
             ax.plot(x[where], np.full(where.sum(), 10.0 ** edge), marker, color=colour, ms=4, zorder=3,
-                    label=f"{'below' if marker == 'v' else 'above'} 1e{edge:.0f}")
+                    label=f"{what}{'below' if marker == 'v' else 'above'} 1e{edge:.0f}")
 
 
 def beyond(lanes, y):
@@ -148,6 +179,7 @@ def title_of(series, verdict):
     if series.slope is not None and verdict.kind not in ("nan", "cut"):
         slope = abs(series.slope.slope)
         text += f", {slope:.2f} decades a {series.kind}" if slope >= 0.1 else f", {slope:.2g} decades a {series.kind}"
+        text += ", but it bends" * (series.bend is not None)
     return text
 
 
