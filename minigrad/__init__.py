@@ -39,7 +39,8 @@ __all__ = [
     *(name for name in (*FUNCTIONS, *CONSTRUCTORS, *DTYPES) if not hasattr(builtins, name)),
 ]
 
-LATER = {name: name for name in ("check", "experiments", "hooks", "nn", "optim", "plot", "tasks", "theory", "utils")}
+LATER = {name: name for name in ("check", "claims", "experiments", "hooks", "nn", "optim", "plot", "tasks", "theory",
+                                 "utils")}
 LATER |= {"DataLoader": "utils.data", "TensorDataset": "utils.data", "load": "saving", "save": "saving"}
 LATER |= {"GradientFlow": "gradient_flow", "flow": "gradient_flow"}
 """Where to find what is imported when it is first asked for: who differentiates a function need not wait for it."""

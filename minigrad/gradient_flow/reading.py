@@ -61,7 +61,7 @@ def row_of(number, layer, measured, updates):
     name, y = layer.activation
     channels_first = any(p.ndim > 2 for _, p in layer.weights)
     moved = [(updates[key], norm(p._array)) for key, p in layer.weights if key in updates]
-    length, weight = (math.hypot(*column) for column in zip(*moved)) if moved else (None, 0.0)
+    length, weight = (norm(np.array(column)) for column in zip(*moved)) if moved else (None, 0.0)
     return Row(number, layer.name or "(net)", layer.kind, width=math.prod(h.shape[1:]),
                activation=norm(h), **norms_of(delta),
                gradient=norm(gradients) if any(g is not None for g in gradients) else None,
