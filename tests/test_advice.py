@@ -23,6 +23,14 @@ def of(values, **others):
     return NormTrace.from_columns({"norm_in": np.asarray(values, float), **others})
 
 
+def ours(values):
+    """A trace of norms that an optimizer of ours has recorded, without a hook."""
+    n = len(values)
+    return NormTrace.from_columns({
+        "norm_in": np.repeat(np.asarray(values, float), 2), "step": np.repeat(np.arange(n), 2), "stage": [0, 1] * n,
+        "hook": ["backward", "update"] * n, "place": ["gradient", "update"] * n})
+
+
 def trained(values, pipeline, **options):
     """The trace of one weight of two elements whose gradients have these norms."""
     w = mg.tensor([1.0, 1.0], requires_grad=True)
@@ -72,7 +80,7 @@ def test_the_percentile_is_autoclip_s_threshold_at_the_end_of_the_run():
 @given(values=norms, k=st.integers(-250, 250))
 @QUICK
 def test_norms_and_recommendation_scale_together(values, k):
-    one, other = (of(np.array(values) * scale).advise() for scale in (1.0, 10.0 ** k))
+    one, other = (ours(np.array(values) * scale).advise() for scale in (1.0, 10.0 ** k))
     assert math.log10(other.recommended) - math.log10(one.recommended) == pytest.approx(k, abs=0.31)
     assert other.window[0] <= other.recommended <= other.window[1]
     mantissa = f"{other.recommended:e}".split("e")[0].rstrip("0").rstrip(".")
@@ -169,7 +177,7 @@ def test_an_empty_trace_is_refused():
 @pytest.mark.parametrize("values", [[5e-324] * 200, [1.7e308] * 200, [0.0] * 150 + [5e-324] * 50, [1e-300, 1e300] * 100,
                                     [0.0] * 199 + [1.0], [1e308, NAN, INF, 0.0] * 50])
 def test_extreme_norms_have_a_finite_recommendation(values):
-    advice = of(values).advise()
+    advice = ours(values).advise()
     assert 0 < advice.recommended < INF
     assert all(0 <= c.clipped <= 1 and 0 <= c.cut <= 1 for c in advice.candidates)
     json.dumps(advice.as_dict(), allow_nan=False)
@@ -242,9 +250,46 @@ def test_a_log_of_norms_after_clipping_is_recognised(clipped):
     values = scattered()
     limit = np.quantile(values, 1 - clipped)
     after = np.minimum(values, limit * (1 - 1e-6 / values))
-    assert warned(of(after).advise(), "after clipping at that")
-    assert not warned(of(values).advise(), "after clipping at that")
+    advice = of(after).advise([0.3])
+    assert advice.recommended is None
+    assert "after clipping at that; advice needs the norms before" in advice.reason
+    assert "no recommendation" in advice.title
+    assert not any("recommended" in c.why for c in advice.candidates)
+    assert of(values).advise().recommended == 5.0
     assert of(values).advise().basis.before_clipping is None
+
+
+@pytest.mark.parametrize("n", [100, 500])
+def test_a_log_in_which_every_norm_is_one_is_one_after_clipping(n):
+    advice = of(np.ones(n)).advise()
+    assert advice.recommended is None
+    assert "100 % of the norms equal the largest, 1," in advice.reason
+    assert ours(np.ones(n)).advise().recommended == 2.0             # an optimizer of ours knows that it clipped nothing
+
+
+@pytest.mark.parametrize("values", [1 + 0.05 * np.sin(np.arange(500)), np.tile([2.0, 3.0, 4.0, 3.0], 50),
+                                    np.round(scattered(scatter=0.1), 1), np.linspace(0.99, 1, 500)])
+def test_norms_that_lie_close_or_have_few_digits_are_not_taken_for_clipped_ones(values):
+    assert of(values).advise().recommended is not None
+
+
+def test_a_log_with_norms_before_and_after_is_advised_by_those_before():
+    before = scattered()
+    trace = of(before, norm_out=np.minimum(before, 1.0), coefficient=np.minimum(1.0, 1.0 / before), threshold=1.0)
+    advice = trace.advise()
+    assert (trace.clip_stage(), trace.share_clipped()) == (0, np.mean(before > 1))
+    assert advice.basis.where == "in front of the clip (stage 0)"
+    assert (advice.recommended, advice.basis.threshold) == (5.0, 1.0)
+
+
+def test_the_start_of_a_run_is_left_out_of_the_average_by_name():
+    values = 0.5 + 20 * np.exp(-np.arange(2000) / 12)
+    advice = of(values).advise()
+    assert (advice.basis.spikes, advice.basis.start) == (0, 29)
+    assert advice.average.mean_without_spikes == pytest.approx(values[29:].mean())
+    text = " ".join(str(advice).split())
+    assert "without spikes and the start" in text
+    assert "no spikes; the first 29 stand out" in text
 
 
 # ------------------------------------------------------------------------------------------ the basis

@@ -171,6 +171,12 @@ def test_a_bad_option_costs_one_line_that_speaks_of_options(command, options, sa
     assert "column=" not in said
 
 
+@pytest.mark.parametrize("command", ["threshold", "watch"])
+def test_one_file_too_many_is_told_by_the_command(command, capsys):
+    assert refusal(capsys, command, "a.csv", "b.csv") == (f"unrecognized arguments: b.csv (see minigrad {command} "
+                                                          f"--help)")
+
+
 @pytest.mark.parametrize("command", ["summary", "threshold", "plot", "watch"])
 def test_a_file_is_needed(command, capsys):
     assert "FILE" in refusal(capsys, command)

@@ -9,6 +9,7 @@ from plotting import draw, inside, legend, lines, recorded, traced
 
 import minigrad as mg
 from minigrad import hooks, optim, plot
+from minigrad.plot import series
 
 inf, nan = math.inf, math.nan
 
@@ -193,20 +194,43 @@ def test_six_pictures_in_one_figure(hook, title):
     assert inside(axes[0, 0])
 
 
-def test_what_is_not_there_says_what_to_pass():
-    axes = plot.dashboard(recorded(1.0, 2.0), Figure(figsize=(13, 11)), threshold=1.5)
-    said = [" ".join(text.get_text() for text in a.texts) for a in axes.flat]
-    for text, cure in zip(said, ("", "loss=", "per_parameter=True", "ClipNorm", "data=", "ClipNorm"), strict=True):
-        assert cure in text
+def test_what_is_not_there_takes_no_room_and_a_line_says_what_to_pass():
+    figure = Figure(figsize=(13, 11))
+    axes = plot.dashboard(recorded(1.0, 2.0), figure, threshold=1.5)
+    assert figure.axes == [axes[0, 0]]
+    assert [a for a in axes.flat if a is not None] == [axes[0, 0]]
     assert "1 of 2 steps above" in legend(axes[0, 0])
-    assert all(a.get_title() for a in axes.flat)
+    said = figure.get_supxlabel()
+    for cure in ("loss=", "per_parameter=True", "data="):
+        assert cure in said
+    assert "threshold=" not in said                     # there is one
+    plot.dashboard(recorded(1.0, 2.0), other := Figure())
+    assert "threshold=" in other.get_supxlabel()
+    assert "optimizer" not in said                      # who logs elsewhere has none of ours
+
+
+def test_the_norms_are_as_wide_as_the_pictures_below_them():
+    figure = Figure(figsize=(13, 11))
+    axes = plot.dashboard(recorded(1.0, 2.0, loss=[2.0, 1.0], lr=0.1, norm_out=[1.0, 1.0], coefficient=[1.0, 0.5],
+                                   threshold=1.0), figure)
+    assert [[a is not None for a in row] for row in axes] == [[True, True], [False, True], [False, True]]
+    widths = [a.get_position().width for a in (axes[0, 0], axes[0, 1], axes[1, 1], axes[2, 1])]
+    assert widths[0] == pytest.approx(widths[3])
+    assert widths[1] == pytest.approx(widths[2])
+    assert widths[0] > 2 * widths[1]
 
 
 def test_a_rate_without_a_loss_is_drawn_and_the_loss_asked_for():
-    axes = plot.dashboard(traced([1.0, 2.0]), Figure(figsize=(13, 11)))
+    figure = Figure(figsize=(13, 11))
+    axes = plot.dashboard(traced([1.0, 2.0]), figure)
     assert lines(axes[0, 1])["learning rate"][1].tolist() == [1e-300, 1e-300]
-    assert "No loss was recorded" in axes[0, 1].texts[0].get_text()
+    assert "opt.step(loss=" in figure.get_supxlabel()
     assert lines(axes[2, 0])["all parameters"][0].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(("loss", "there"), [([None, None], False), ([None, nan], True), ([1.0, None], True)])
+def test_a_loss_measured_as_nan_is_one(loss, there):
+    assert series.recorded(recorded(1.0, 2.0, loss=loss), "loss") is there
 
 
 def test_a_window_that_is_none_is_refused_not_swallowed():

@@ -1,5 +1,6 @@
 """The norms before and after a clip: what is drawn is what was measured, and nothing is dropped."""
 
+import copy
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from plotting import EXTREME, LANES, ORDINARY, draw, inside, legend, lines, reco
 import minigrad as mg
 from minigrad import hooks, optim, plot
 from minigrad.plot.lanes import Lanes
+from minigrad.plot.series import before_after
 
 inf, nan = math.inf, math.nan
 
@@ -227,7 +229,8 @@ def test_a_limit_of_parts_is_not_drawn_on_the_axis_of_the_whole(hook, text, ax):
 
 def accumulated(norms, every=2, clip=1.0):
     w, trace = mg.tensor([1.0, 1.0], requires_grad=True), mg.NormTrace()
-    opt = optim.SGD([w], lr=0.1, hooks=[hooks.Accumulate(every), hooks.ClipNorm(clip)], trace=trace)
+    pipeline = [hooks.Accumulate(every), *([] if clip is None else [hooks.ClipNorm(clip)])]
+    opt = optim.SGD([w], lr=0.1, hooks=pipeline, trace=trace)
     for v in norms:
         w.grad = [v, 0.0]
         opt.step()
@@ -246,6 +249,49 @@ def test_micro_batches_are_dots_at_the_update_they_went_into(ax):
 
 
 # ----------------------------------------------------------------------------------- training elsewhere
+
+def test_micro_batches_of_a_window_without_a_clip_are_drawn_once(ax):
+    trace = accumulated([1.0, 3.0, 0.5, 8.0, 6.0], clip=None)
+    plot.norms(trace, ax)
+    assert legend(ax) == ["micro-batches", "as it left Accumulate"]
+    assert lines(ax)["as it left Accumulate"][1].tolist() == [2.0, 4.25]
+    assert lines(ax)["micro-batches"][1].tolist() == [1.0, 3.0, 0.5, 8.0, 6.0]
+    other = Figure().add_subplot()
+    plot.norms(trace, other, stage=0)                   # the micro-batches are asked for: no dots beside
+    assert legend(other) == ["as backward left it"]
+    assert lines(other)["as backward left it"][1].tolist() == [1.0, 3.0, 0.5, 8.0, 6.0]
+
+
+PIPELINES = [[], [hooks.Accumulate(4)], [hooks.Accumulate(3), hooks.ClipNorm(1.0)], [hooks.ClipNorm(2.0)],
+             [hooks.NonFinite("skip")], [hooks.NonFinite("skip"), hooks.ClipNorm(1.0)], [hooks.Normalize()],
+             [hooks.Unscale(hooks.LossScaler(init=1024.0))]]
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda p: "+".join(type(h).__name__ for h in p) or "none")
+def test_pictures_and_words_are_of_the_same_norms(pipeline):
+    drops = any(isinstance(hook, (hooks.NonFinite, hooks.Unscale)) for hook in pipeline)
+    w, trace = mg.tensor([1.0, 1.0], requires_grad=True), mg.NormTrace()
+    opt = optim.SGD([w], lr=1e-3, hooks=copy.deepcopy(pipeline), trace=trace)
+    with np.errstate(all="ignore"):
+        for k in range(121):
+            w.grad = [1.5 + math.sin(k), inf if k == 60 and drops else 0.0]
+            opt.step()
+    drawn = before_after(trace)
+    came = np.isfinite(drawn["before"])
+    advice, summary = trace.advise(), trace.summary()
+    assert advice.average.mean == pytest.approx(drawn["before"][came].mean(), rel=1e-12)
+    assert advice.basis.used == came.sum()
+    shown = summary.norms[0 if summary.clipped else -1]
+    assert (shown.percentiles["max"], shown.percentiles["median"]) == (
+        drawn["before"][came].max(), np.percentile(drawn["before"][came], 50))
+
+
+def test_what_lies_lowest_has_room_below(ax):
+    plot.norms(traced([4.0, 9.0, 30.0], clip=1.0), ax)
+    low, high = np.log10(ax.get_ylim())
+    assert lines(ax)["threshold 1"][1].tolist() == [1.0] * 3
+    assert 0.03 < (0 - low) / (high - low) < 0.15
+
 
 def test_a_threshold_of_ones_own_marks_what_is_above(ax):
     plot.norms(recorded(0.5, 3.0, inf, nan, 1.0), ax, threshold=2.0)
@@ -288,7 +334,7 @@ def test_of_a_million_steps_no_spike_is_lost(ax):
     middle = lines(ax)["as recorded"][1]
     assert np.abs(np.log(middle[5:-5])).max() < 0.5                        # the median of the distribution is 1
     assert "2 of 1,000,000 steps above" in legend(ax)
-    assert ax.get_xlabel() == "step; line: median, band: smallest to largest of each 625"
+    assert ax.get_xlabel() == "step; line: median, band: smallest to largest per pixel column"
     assert sum(len(line.get_xdata()) for line in ax.lines) < 10_000
     assert inside(ax)
 

@@ -53,6 +53,47 @@ def test_each_of_a_list_has_a_line_and_a_label(ax):
     assert len({line.get_color() for line in ax.lines}) == 2
 
 
+def test_all_runs_share_one_axis_and_a_run_that_was_resumed_is_broken(ax):
+    straight = recorded(*np.ones(2000), step=np.arange(2000))
+    resumed = recorded(*np.full(2200, 2.0), step=np.r_[:1200, 1000:2000])
+    plot.runs({"straight": straight, "resumed": resumed}, ax)
+    assert ax.get_xlabel() == "step"
+    x, y = lines(ax)["resumed"]
+    gap, = np.flatnonzero(np.isnan(x))
+    assert (x[gap - 1], x[gap + 1], x[-1]) == (1199, 1000, 1999)
+    assert np.isnan(y[gap])
+    assert ax.get_xlim()[1] < 2100
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_where_one_run_has_several_calls_in_a_step_all_count_calls(order, ax):
+    runs = {"a": recorded(1.0, 2.0, 3.0, step=[10, 20, 30]), "b": recorded(1.0, 2.0, 3.0, 4.0, step=[7, 7, 7, 8],
+                                                                         micro_step=np.arange(4))}
+    plot.runs(dict(list(runs.items())[::order]), ax)
+    assert ax.get_xlabel() == "record"
+    assert {label: x.tolist() for label, (x, _) in lines(ax).items()} == {"a": [0, 1, 2], "b": [0, 1, 2, 3]}
+
+
+def test_a_run_resumed_at_its_very_step_has_steps(ax):
+    plot.runs([recorded(1.0, 2.0, 3.0, 4.0, step=[0, 1, 1, 2]), recorded(5.0, step=[1])], ax)
+    assert ax.get_xlabel() == "step"
+
+
+def test_a_long_run_that_was_resumed_has_a_band(ax):
+    plot.runs([recorded(*np.r_[np.ones(20_000), np.full(20_000, 3.0)], step=np.r_[:20_000, 10_000:30_000])], ax)
+    draw(ax)
+    band, = ax.collections
+    corners = band.get_paths()[0].vertices
+    assert (corners[:, 1].min(), corners[:, 1].max()) == (1.0, 3.0)
+    assert ax.get_xlabel() == "step; line: median, band: smallest to largest per pixel column"
+    assert ax.get_xlim()[1] < 31_000
+
+
+def test_in_a_band_the_last_norm_of_a_step_counts(ax):
+    plot.runs({"a": [recorded(1.0, 9.0, 3.0, step=[0, 1, 1]), recorded(1.0, 3.0, step=[0, 1])]}, ax)
+    assert lines(ax)["a: median and 10-90 % of 2 runs"][1].tolist() == [1.0, 3.0]
+
+
 def test_a_band_has_a_median_and_says_how_many_are_not_finite(ax):
     plot.runs({"lr 1": [recorded(1.0, 1.0), recorded(2.0, inf), recorded(3.0, nan)], "lr 2": recorded(5.0, 5.0)}, ax,
               band="min-max")

@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from tracing import INF, NAN, bits, sgd
 
 import minigrad as mg
@@ -90,6 +91,15 @@ def test_dicts_in_dicts_get_names_with_dots():
     assert trace.ratios(by="layer").values.tolist() == [[1.0], [1.0]]
 
 
+@pytest.mark.parametrize("grads", [{"a.b": [3.0], "a": {"b": [4.0]}}, {"a": {"b": [4.0]}, "a.b": None},
+                                   {1: [3.0], "1": [4.0]}, {"a": {"b.c": [1.0], "b": {"c": [2.0]}}}])
+def test_two_arrays_of_one_name_are_refused(grads):
+    trace = mg.NormTrace()
+    with pytest.raises(ValueError, match="has two arrays named"):
+        trace.record(grads)
+    assert len(trace) == 0
+
+
 def test_steps_are_counted_where_nobody_says():
     trace = mg.NormTrace()
     for step in (None, None, 10, None, 4, None):
@@ -141,7 +151,7 @@ def test_norms_over_time_go_with_their_step():
     assert trace.hooks() == ["backward", "update"]
     assert trace.parameters() == []
     assert len(trace.steps()) == trace.totals.calls == 3
-    assert plot.time_map(trace.times()) is not None
+    assert plot.time_map(trace.times(), Figure().add_subplot()) is not None
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".npz"])

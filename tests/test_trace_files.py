@@ -201,6 +201,28 @@ def test_an_archive_with_objects_is_not_unpickled(tmp_path):
         mg.NormTrace.load(tmp_path / "t.npz")
 
 
+def test_a_damaged_npz_is_refused_by_name_or_read_the_same(tmp_path):
+    trace = mg.NormTrace.from_columns({"norm_in": np.linspace(1, 2, 9), "loss": [None] * 9, "reason": "caf\u00e9"})
+    trace.save(tmp_path / "t.npz")
+    good, path = (tmp_path / "t.npz").read_bytes(), tmp_path / "damaged.npz"
+    damages = [good[:cut] for cut in range(0, len(good), 97)]
+    damages += [good[:k] + bytes([good[k] ^ flip]) + good[k + 1:] for k in range(0, len(good), 7) for flip in (255,)]
+    refused = 0
+    for damaged in damages:
+        path.write_bytes(damaged)
+        try:
+            assert mg.NormTrace.load(path) == trace
+        except ValueError as error:
+            refused += 1
+            assert str(error).startswith(f"{path} is no trace")         # noqa: PT017 - one message of many
+    assert refused > 0.5 * len(damages)
+
+
+def test_a_file_that_is_not_there_is_no_damaged_one(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        mg.NormTrace.load(tmp_path / "none.npz")
+
+
 @pytest.mark.parametrize("name", ["trace", "trace.txt", "trace.pt"])
 def test_an_unknown_ending_is_refused(name, tmp_path):
     for call in (mg.NormTrace().save, mg.NormTrace.load):

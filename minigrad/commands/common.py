@@ -20,6 +20,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args, formatter_class=argparse.RawDescriptionHelpFormatter, **options):
         super().__init__(*args, formatter_class=formatter_class, **options)
 
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse, and refuse what is left over here: the command knows its name, and the one above it says its own."""
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            self.error(f"unrecognized arguments: {' '.join(left)}")
+        return found, left
+
     def error(self, message):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 

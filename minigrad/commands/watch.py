@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.commands.common import Refusal, add_reading, positive, reading, refusals, whole_number
 from minigrad.commands.screen import Look, Shown, frame
 from minigrad.trace.report import share, short
-from minigrad.trace.series import given
+from minigrad.trace.series import series
 
 NEEDED = "⣿┤│└┄×█"
 """What the terminal's encoding must have for Braille patterns and blocks."""
@@ -55,7 +55,7 @@ def run(args):
                 look = screen.look()
                 if followed.trace is not None:
                     foot = "" if args.once or not screen.live else "Ctrl-C leaves"
-                    screen.draw(frame(shown(followed.trace, args), look, foot))
+                    screen.draw(frame(shown(followed.trace, args, followed.source), look, foot))
                 elif screen.live:
                     screen.draw([f"waiting for {'a norm in ' * os.path.exists(args.file)}{args.file}"[:look.width]])
             if args.once and followed.trace is not None:
@@ -89,6 +89,11 @@ class Followed:
         self.follower = Follower(path, **wanted)
         self.trace, self.restarts, self.stamp = None, 0, None
         self.waiting = False
+
+    @property
+    def source(self):
+        """What is known of how the file was read."""
+        return self.trace.source if self.follower is None else self.follower.source
 
     def look(self):
         """Take in what is new; return whether there is anything else to be seen than before.
@@ -170,45 +175,43 @@ class Followed:
         return True
 
 
-def shown(trace, args):
+def shown(trace, args, source=None):
     """Return what is to be seen of a trace: :class:`~minigrad.commands.screen.Shown`.
 
-    A call that was dropped before it came to the clip is there with the norm that backward produced; a micro-batch that
-    a window held back is left out, as its window stands for it.
+    It is the series that the summary and the pictures show.
     """
-    calls, clip = trace.calls(stage=0), trace.clip_stage()
-    place = np.full(calls[-1] + 1, -1)
-    place[calls] = np.arange(len(calls))
-    before, after, threshold, clipped = (np.full(len(calls), np.nan) for _ in range(4))
-    before[:] = trace.column("norm_in", stage=0)
-    if clip is not None:
-        at = place[trace.calls(stage=clip)]
-        here = {name: trace.column(name, stage=clip) for name in ("norm_in", "norm_out", "threshold", "coefficient")}
-        before[at], after[at], threshold[at] = here["norm_in"], here["norm_out"], here["threshold"]
-        clipped[at] = here["coefficient"] < 1
-    elif args.threshold is not None:
-        threshold[:] = args.threshold
-        clipped[:] = before > args.threshold
-    acted = "above" if clip is None else "clipped"
+    s = series(trace)
+    if not s.calls.size:
+        raise Refusal(f"{args.file} has no norm in it")
+    before, after = s.before, s.after if s.acts else np.full(len(s.before), np.nan)
+    threshold, clipped = s.threshold, np.where(s.reached, s.coefficient < 1, np.nan)
+    if not s.clips:
+        threshold, clipped = np.full((2, len(before)), np.nan)
+        if args.threshold is not None:
+            threshold[:], clipped[:] = args.threshold, before > args.threshold
+    acted = "clipped" if s.clips else "above"
+    calls = np.searchsorted(trace.calls(stage=0), s.calls)
     losses = trace.column("loss", stage=0)
-    losses[given(trace, "loss", stage=0) & ~np.isfinite(losses)] = np.inf
-    kept = np.flatnonzero((trace.column("outcome", stage=0) != "hold") & given(trace, "norm_in", stage=0))
-    kept = kept if kept.size else np.arange(len(calls))
-    kept = kept if args.last is None else kept[-args.last:]
-    steps = trace.column("step", stage=0).astype(int)
-    facts = [os.path.basename(args.file), f"step {steps[kept[-1]]}", f"norm {short(float(before[kept[-1]]))}"]
-    facts += [f"{name} {short(float(values[kept[-1]]))}"
-              for name, values in (("after", after), ("threshold", threshold)) if not np.isnan(values[kept]).all()]
-    if not np.isnan(clipped[kept]).all():
-        facts.append(f"{acted} {share(float(np.nanmean(clipped[kept])))}")
+    losses[trace.given("loss", stage=0) & ~np.isfinite(losses)] = np.inf
+    losses = losses[calls]
+    kept = slice(None if args.last is None else -args.last, None)
+    before, after, threshold, clipped, losses, steps = (
+        values[kept] for values in (before, after, threshold, clipped, losses, s.steps))
+    facts = [os.path.basename(args.file), f"step {steps[-1]}", f"norm {short(float(before[-1]))}"]
+    facts += [f"{name} {short(float(values[-1]))}"
+              for name, values in (("after", after), ("threshold", threshold)) if not np.isnan(values).all()]
+    if not np.isnan(clipped).all():
+        facts.append(f"{acted} {share(float(np.nanmean(clipped)))}")
     for name in ("loss", "lr"):
-        values = trace.column(name, stage=0)[given(trace, name, stage=0)]
+        values = trace.column(name, stage=0)[trace.given(name, stage=0)]
         if values.size:
             facts.append(f"{name} {short(float(values[-1]))}")
-    bad = int((~np.isfinite(before[kept])).sum())
+    bad = int((~np.isfinite(before)).sum())
     if bad:
         facts.append(f"not finite {bad}")
-    return Shown(steps[kept], before[kept], after[kept], threshold[kept], clipped[kept], losses[kept], facts, acted)
+    if source is not None and source.negative:
+        facts.append(source.negative.partition(" (")[0])
+    return Shown(steps, before, after, threshold, clipped, losses, facts, acted)
 
 
 # ------------------------------------------------------------------------------------ the terminal

@@ -20,7 +20,7 @@ def line(ax, lanes, x, y, colour, label=None, zorder=3, lw=1.1, crosses=True):
     Args:
         ax: axes that ``lanes`` have dressed.
         lanes: a :class:`minigrad.plot.Lanes`.
-        x: where the values are, ascending.
+        x: where the values are; the line is broken where they go back, as in a run that was resumed.
         y: the values; 0, inf and NaN go into their lanes.
         colour, label, zorder, lw: as Matplotlib takes them; the label is the line's.
         crosses: whether to mark what lies in lanes; else there are gaps alone.
@@ -30,8 +30,10 @@ def line(ax, lanes, x, y, colour, label=None, zorder=3, lw=1.1, crosses=True):
     special = lanes.special(y)
     if len(x) <= MANY:
         ordinary = lanes.ordinary(y)
-        ax.plot(x, ordinary, lw=lw, label=label, **look)
-        alone = ~special & np.r_[True, special[:-1]] & np.r_[special[1:], True]
+        back = np.diff(x) < 0
+        ax.plot(*(np.insert(values, np.flatnonzero(back) + 1, np.nan) for values in (x, ordinary)), lw=lw, label=label,
+                **look)
+        alone = ~special & np.r_[True, special[:-1] | back] & np.r_[special[1:] | back, True]
         if alone.any():
             ax.plot(x[alone], ordinary[alone], ".", ms=5, **look)
     else:
@@ -98,15 +100,22 @@ def steps_axis(ax, x, label, banded=True):
     """Make the horizontal axis one of whole steps; where :func:`line` draws bands, the label says so."""
     x = np.asarray(x, dtype=float)
     if len(x) > MANY and banded:
-        label += f"; line: median, band: smallest to largest of each {-(-len(x) // COLUMNS)}"
+        label += "; line: median, band: smallest to largest per pixel column"
     ax.set_xlabel(label)
     ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(nbins="auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
-    if len(x) and x[-1] >= 1e5:
+    if len(x) and x.max() >= 1e5:
         ax.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
     if len(x) == 1:
         ax.set(xlim=(x[0] - 0.5, x[0] + 0.5), xticks=x)
     else:
         ax.margins(x=0.01)
+
+
+def room_below(ax, lanes):
+    """Leave room between what is lowest on axes that ``lanes`` have dressed and their edge, unless 0 is below it."""
+    if "0" not in lanes.names and not getattr(lanes, "alone", False):
+        low, high = np.log10(ax.get_ylim())
+        ax.set_ylim(bottom=10.0 ** max(low - 0.04 * (high - low), -307.0))
 
 
 def legend_above(ax, ncols=2, title=None, rows=1):

@@ -6,9 +6,10 @@ import numbers
 import numpy as np
 
 from minigrad.plot.lanes import Lanes
-from minigrad.plot.lines import highest, legend_above, line, plain_line, steps_axis
-from minigrad.plot.series import before_after, clipping_groups
+from minigrad.plot.lines import highest, legend_above, line, plain_line, room_below, steps_axis
+from minigrad.plot.series import before_after
 from minigrad.plot.style import AFTER, BEFORE, GREY, SKY, THRESHOLD, new_axes, styled
+from minigrad.trace.series import clipping_groups
 
 PANELS = 6
 """So many groups are shown below each other; more would be too flat to read."""
@@ -17,15 +18,16 @@ PANELS = 6
 def norms(trace, ax=None, *, stage=None, group=None, threshold=None, micro=True, lanes=None, title=None):
     """Draw the norm per step before and after a clip, its threshold, the steps it acted on, and what is not finite.
 
-    Of more than some thousand steps the line is the median in each column of the picture and the band around it
-    reaches from the smallest to the largest norm, so that no spike is lost.  A limit per unit, per parameter or per
+    The norms are those that :meth:`minigrad.NormTrace.summary` and ``advise`` speak of.  Of more than some thousand
+    steps the line is the median in each column of the picture and the band around it reaches from the smallest to the
+    largest norm, so that no spike is lost.  A limit per unit, per parameter or per
     element is no norm of the whole; it is not drawn, and stands in the legend instead.
 
     Args:
         trace: a :class:`minigrad.NormTrace`.
         ax: axes to draw on; default new ones.
         stage: number of the stage to show; default the last that clips all parameters together, else those of the
-            groups, else the gradient as it came.
+            groups, else the gradient as it left the last hook, unscaled and gathered over its window.
         group: name of the parameter group whose own clip is to be shown.  Where each group has its own and none is
             named, they are drawn below each other on ``ax.child_axes``, at most PANELS of them.
         threshold: a norm > 0 to draw, to see which steps exceed it: for traces of training elsewhere.
@@ -88,6 +90,7 @@ def one(series, ax, threshold, micro, lanes, title, ncols=2):
     x, before, passed, clipped = series["x"], series["before"], series["passed"], series["clipped"]
     with styled():
         lanes.dress(ax)
+        room_below(ax, lanes)
         if micro and len(series["micro"][0]):
             at, there = (np.asarray(a) for a in series["micro"])
             at, there = highest(at, lanes.place(there), x) if len(at) > len(x) > 0 else (at, lanes.place(there))

@@ -7,8 +7,8 @@ import matplotlib as mpl
 import numpy as np
 
 from minigrad.plot.lanes import Lanes
-from minigrad.plot.lines import MANY, columns, legend_above, line, number_of_column, steps_axis
-from minigrad.plot.series import before_after
+from minigrad.plot.lines import MANY, columns, legend_above, line, number_of_column, room_below, steps_axis
+from minigrad.plot.series import before_after, horizontal
 from minigrad.plot.style import RC, THRESHOLD, new_axes, styled
 
 BANDS = {"10-90": (0.1, 0.9), "min-max": (0.0, 1.0)}
@@ -21,6 +21,9 @@ def runs(traces, ax=None, *, labels=None, band="10-90", which="before", threshol
     A band is over the runs that are finite at a step, zeros among them: its line is their median, linear between two
     runs.  The lanes say which share of the runs was 0, inf or NaN there: the higher the bar, the more of them.  A run
     that has ended counts no more from there on.
+
+    All runs share one axis: that of steps, if no run has several calls in one; else of calls.  The line of a run that
+    was resumed, and goes back to an earlier step, is broken there; in a band its last norm of a step counts.
 
     Args:
         traces: a list of :class:`minigrad.NormTrace`, a line each; or a dict label -> trace, or label -> list of
@@ -57,12 +60,17 @@ def runs(traces, ax=None, *, labels=None, band="10-90", which="before", threshol
     kinds = {label: [before_after(t, stage, group or "") for t in members]
              for label, members in labelled(traces, labels).items()}
     series = [s for members in kinds.values() for s in members]
+    at, xlabel, _ = horizontal([(s["steps"], s["micro_steps"]) for s in series], all(s["elsewhere"] for s in series),
+                               resumed=True)
+    for s, x in zip(series, at):
+        s["x"] = x
     threshold = shared_threshold(series) if threshold is None else threshold
     lanes = lanes or Lanes(*(curve(s, which)[1] for s in series), [] if threshold is None else [threshold],
                            height=0.13)
     ax = new_axes(ax)
     with styled():
         lanes.dress(ax)
+        room_below(ax, lanes)
         for k, (label, members) in enumerate(kinds.items()):
             colour = colour_of(k, len(kinds))
             if len(members) == 1 or band is None:
@@ -76,7 +84,7 @@ def runs(traces, ax=None, *, labels=None, band="10-90", which="before", threshol
         clipped = any(s["clips"] for s in series)
         ax.set(ylabel="gradient norm",
                title=title or "Gradient norm per step" + (f", {which} clipping" if clipped else ""))
-        steps_axis(ax, max((s["x"] for s in series), key=len), series[0]["xlabel"])
+        steps_axis(ax, max((s["x"] for s in series), key=len), xlabel)
         legend_above(ax, 1 if len(kinds) < 4 else 2)
     return ax
 

@@ -39,7 +39,7 @@ def training(trace, ax=None, *, title=None):
     if not (has_loss or has_lr):
         raise ValueError("the trace has neither loss nor learning rate: pass opt.step(loss=loss.item()), or "
                          "trace.record(grads, loss=..., lr=...)")
-    x, label, _ = horizontal(column, trace.hooks() == ["backward"])
+    (x,), label, _ = horizontal([(column["step"], column["micro_step"])], trace.hooks() == ["backward"])
     ax = new_axes(ax)
     with styled():
         if has_loss:

@@ -27,8 +27,9 @@ An empty cell means not applicable.  The last column, ``data``, may be missing i
 
 ``row`` has a row, ``columns`` the table that holds them; ``norm_trace`` records, ``asked`` answers, ``keeping`` decides
 which steps are kept; ``elsewhere`` measures arrays of other programs, ``bulk`` takes whole columns, ``grid`` makes
-matrices; ``formats`` and ``stream`` write and read files, ``readers`` read those of others; ``summary`` and ``advice``
-say what is in it.
+matrices; ``formats`` and ``stream`` write and read files, ``readers`` read those of others; ``series`` is the norm of a
+run, ``robust`` its statistics, ``risers`` the parameter in which it began; ``summary`` and ``advice`` say what is in
+it, ``report`` how that is written.
 """
 
 from minigrad.trace.grid import Matrix

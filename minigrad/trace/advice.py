@@ -40,7 +40,7 @@ SMALLEST = 5e-324
 """The smallest float above 0."""
 
 AT_THE_TOP = 0.05
-"""Where this share of the norms equals the largest, somebody has clipped them."""
+"""Where this share of the norms at least equals the largest, somebody may have clipped them."""
 
 
 class Basis(NamedTuple):
@@ -56,6 +56,7 @@ class Basis(NamedTuple):
         used: of these, finite ones; the others are left out of every number below.
         nan, inf, zero: norms that are NaN, infinite, exactly 0 (these are used).
         spikes: calls that belong to a spike (see :func:`~minigrad.trace.robust.find_spikes`).
+        start: calls at the beginning of the run whose norm stands out like a spike's.
         share_clipped: of the gradients, by the clip that was active in the run; None without one.
         threshold: that clip's (its median where it changed); None without one, or where it is none of the whole norm.
     """
@@ -72,6 +73,7 @@ class Basis(NamedTuple):
     inf: int
     zero: int
     spikes: int
+    start: int
     share_clipped: float | None
     threshold: float | None
 
@@ -81,7 +83,8 @@ class Average(NamedTuple):
 
     Attributes:
         mean: arithmetic, of all finite norms: the average that Pascanu, Mikolov and Bengio name.
-        mean_without_spikes: the same, spikes left out; the window and the recommendation rest on this one.
+        mean_without_spikes: the same, spikes and a start that stands out left out; the window and the
+            recommendation rest on this one.
         median: the middle norm.
     """
 
@@ -121,7 +124,7 @@ class Advice(Report):
         reason: why this one, or why none.
         basis: :class:`Basis`.
         average: :class:`Average`, None without a norm above 0.
-        window: (half, ten times) the average without spikes, None likewise.
+        window: (half, ten times) that average, None likewise.
         autoclip: the 10th percentile of the norms, None likewise.
         candidates: list of :class:`Candidate`, ascending.
         warnings: list of sentences.
@@ -147,9 +150,10 @@ class Advice(Report):
         facts = [("Why", self.reason), *(("Warning", text) for text in self.warnings), ("Basis", self.basis_text())]
         if self.average is not None:
             a, (low, high) = self.average, self.window
-            facts += [("Average", f"mean {short(a.mean)}, without spikes {short(a.mean_without_spikes)}, median "
+            without = self.left_out()
+            facts += [("Average", f"mean {short(a.mean)}, without {without} {short(a.mean_without_spikes)}, median "
                                   f"{short(a.median)}"),
-                      ("Window", f"{short(low)} to {short(high)}: half to ten times the average without spikes "
+                      ("Window", f"{short(low)} to {short(high)}: half to ten times the average without {without} "
                                  f"(Pascanu, Mikolov and Bengio 2013)"),
                       ("AutoClip", f"{short(self.autoclip)}, the {AUTOCLIP}th percentile: it clips nine steps in ten "
                                    f"(Seetharaman et al. 2020)")]
@@ -162,6 +166,10 @@ class Advice(Report):
                          "multiplied by; norm cut: what is taken away of the sum of all norms.")
         return parts
 
+    def left_out(self):
+        """Return in words what the average that the window rests on is without."""
+        return "spikes and the start" if self.basis.start else "spikes"
+
     def basis_text(self):
         """Return in words what the norms are, and which of them were left out."""
         b = self.basis
@@ -171,7 +179,8 @@ class Advice(Report):
         return (f"{b.used} of {b.calls} {kind}{of} {b.where}"
                 + (f"; {' and '.join(left)} left out" if left else ", all finite")
                 + (f"; {b.zero} exactly 0" if b.zero else "")
-                + (f"; {b.spikes} in spikes" if b.spikes else "; no spikes"))
+                + (f"; {b.spikes} in spikes" if b.spikes else "; no spikes")
+                + (f"; the first {b.start} stand out, as the start of the run" if b.start else ""))
 
 
 def advise(trace, thresholds=()):
@@ -180,7 +189,8 @@ def advise(trace, thresholds=()):
     The recommendation is the middle of the window of Pascanu, Mikolov and Bengio, sqrt(0.5 * 10) = 2.24 times the
     average norm, as the nearest of the numbers 1, 2, 5 times a power of ten.  The middle stays in the window should the
     average of the next run be another by a factor of 4.4 either way, its round neighbour by 2.8.  The average leaves
-    spikes out, since one norm of 1e6 among a thousand of 1 makes the plain mean 1000.
+    spikes out, since one norm of 1e6 among a thousand of 1 makes the plain mean 1000, and the start of a run that
+    begins much higher than it goes on.
 
     It is advice for a clip of the norm of all parameters together, ``hooks.ClipNorm(c)``, in the p-norm of the trace.
 
@@ -189,7 +199,9 @@ def advise(trace, thresholds=()):
         thresholds: further candidates, numbers > 0.
 
     Returns:
-        an :class:`Advice`; its ``recommended`` is None for a trace with fewer than 100 finite norms, or only zeros.
+        an :class:`Advice`; its ``recommended`` is None for a trace with fewer than 100 finite norms, or only zeros; and
+        for one from elsewhere in which many of the norms (5 % or more, and more than equal any other) equal the
+        largest, since that looks like a log of norms after clipping, and what matters are those before.
 
     Raises:
         ValueError: if the trace is empty, or a threshold is not a number > 0.
@@ -200,39 +212,38 @@ def advise(trace, thresholds=()):
         >>> advice = advise(trace)
         >>> advice.recommended, advice.average.mean, advice.window
         (5.0, 3.0, (1.5, 30.0))
+        >>> print(advise(NormTrace.from_columns({"norm_in": [1.0] * 500})).recommended)
+        None
     """
     asked = [check(c) for c in thresholds]
-    s = series(trace)
+    s = series(trace).that_came()
     finite = np.isfinite(s.before)
     norms = np.sort(s.before[finite])
     found = find_spikes(s.before)
-    where = (f"in front of {s.hook} (stage {s.stage})" if s.clips else
+    where = (f"in front of {s.name} (stage {s.stage})" if s.clips else
              f"as they left {s.hook} (stage {s.stage})" if s.stage else as_it_came(trace))
-    basis = Basis(where, s.hook, s.stage, s.group, None if where == "as recorded" else True, s.p, len(s.before),
-                  len(norms), int(np.isnan(s.before).sum()), int(np.isinf(s.before).sum()), int((norms == 0).sum()),
-                  int(found.inside.sum()), *in_use(trace, s))
+    basis = Basis(where, s.name if s.clips else s.hook, s.stage, s.group,
+                  None if where == "as recorded" else True, s.p, len(s.before), len(norms),
+                  int(np.isnan(s.before).sum()), int(np.isinf(s.before).sum()), int((norms == 0).sum()),
+                  int(found.inside.sum()), int(found.opening.sum()), *in_use(trace, s))
     if not norms.size or norms[-1] == 0:
         return Advice(None, f"all {counted(len(norms), 'finite norm')} are 0" if norms.size else "no norm is finite",
                       basis, None, None, None, [], warnings(basis, []))
-    quiet = s.before[finite & ~found.inside]
+    quiet = s.before[finite & ~found.inside & ~found.opening]
     usual = max(mean(quiet), SMALLEST)
     average = Average(mean(norms), usual, median(norms))
     low, high = (min(max(k * usual, SMALLEST), sys.float_info.max) for k in WINDOW)
     middle = math.log10(usual) + (math.log10(WINDOW[0]) + math.log10(WINDOW[1])) / 2
-    recommended = nearest_round(middle) if len(norms) >= FEWEST else None
+    none = reason_for_none(basis, norms)
+    recommended = None if none else nearest_round(middle)
     candidates = [judged(c, why, norms, (low, high))
                   for c, why in sorted(proposals(norms, recommended, basis.threshold, asked).items())]
     by_threshold = {c.threshold: c for c in candidates}
-    if recommended is None:
-        reason = (f"{counted(len(norms), 'finite norm')}, and at least {FEWEST} are needed: with so many, a share of "
-                  f"steps is known to within ten points")
-    else:
-        reason = why(by_threshold[recommended], average)
+    reason = none or why(by_threshold[recommended], average)
     noted = [by_threshold[c] for c in (recommended, basis.threshold, *asked) if c in by_threshold]
     return Advice(recommended, reason, basis, average, (float(low), float(high)),
                   float(np.percentile(norms, AUTOCLIP)), candidates,
-                  [*warnings(basis, list(dict.fromkeys(noted)), fit_trend(s.steps, s.before)),
-                   *at_the_top(basis, norms)])
+                  warnings(basis, list(dict.fromkeys(noted)), fit_trend(s.steps, s.before)))
 
 
 def check(threshold):
@@ -318,13 +329,30 @@ def why(candidate, average):
             f"times it; {acted}")
 
 
-def at_the_top(basis, norms):
-    """Return a warning if norms that somebody else has logged look as if they had been clipped before."""
-    top = float(np.mean(norms >= 0.999 * norms[-1]))
-    if basis.before_clipping or top < AT_THE_TOP or len(norms) < FEWEST or norms[0] >= 0.999 * norms[-1]:
-        return []
-    return [f"{share(top)} of the norms equal the largest, {short(float(norms[-1]))}, so they look as if logged after "
-            f"clipping at that; advice needs the norms before it"]
+def piled_up(norms):
+    """Return the share of the norms (sorted) that equal the largest, as clipping leaves them; 0 if it is not unusual.
+
+    It is if it is five times what lies within the next thousandth below, and five times the share of norms that any
+    norm equals (as logs of few digits have them).
+    """
+    lowest = int(np.searchsorted(norms, 0.999 * norms[-1]))
+    top, below = (len(norms) - lowest) / len(norms), norms[:lowest]
+    beside = np.mean((norms >= 0.998 * norms[-1]) & (norms < 0.999 * norms[-1]))
+    ties = np.searchsorted(below, below, "right") - np.searchsorted(below, below, "left")
+    usual = float(np.median(ties)) / len(norms) if len(below) else 0.0
+    return top if top >= max(AT_THE_TOP, 5 * beside, 5 * usual) else 0.0
+
+
+def reason_for_none(basis, norms):
+    """Return why there is no recommendation, "" where there is one; ``norms`` are sorted and finite."""
+    if len(norms) < FEWEST:
+        return (f"{counted(len(norms), 'finite norm')}, and at least {FEWEST} are needed: with so many, a share of "
+                f"steps is known to within ten points")
+    top = 0.0 if basis.before_clipping else piled_up(norms)
+    if not top:
+        return ""
+    return (f"{share(top)} of the norms equal the largest, {short(float(norms[-1]))}, so they look as if logged after "
+            f"clipping at that; advice needs the norms before it")
 
 
 def warnings(basis, noted, trend=None):

@@ -2,10 +2,12 @@
 
 import math
 import numbers
+from itertools import pairwise
 
 import numpy as np
 
 from minigrad.trace import elsewhere
+from minigrad.trace.columns import at_rest
 from minigrad.trace.grid import calls, grid, layer_of
 from minigrad.trace.keeping import acting
 
@@ -99,12 +101,13 @@ class Asked:
 
     def steps(self):
         """Return the rows of each step (each call of ``optimizer.step`` or ``flush``), all parameters together."""
-        found = []
-        for r in self.select():
-            if r.stage == 0 or not found:
-                found.append([])
-            found[-1].append(r)
-        return found
+        rows = self.select()
+        if not rows:
+            return []
+        starts = np.flatnonzero(self._kept.table["stage"].array[self._chosen({})] == 0).tolist()
+        starts = starts if starts[:1] == [0] else [0, *starts]
+        with at_rest():
+            return [rows[a:b] for a, b in pairwise([*starts, len(rows)])]
 
     def hooks(self):
         """Return the names of the stages in order of first appearance."""
@@ -204,7 +207,8 @@ class Asked:
     def clip_stage(self):
         """Return the number of the last gradient stage that clips (has a threshold, or clips units), or None.
 
-        A clip of all parameters together comes before one of a group's own.
+        A clip of all parameters together comes before one of a group's own.  It is stage 0 where a log of training
+        elsewhere has thresholds beside its norms.
         """
         return self._kept.tally().clip_stage()
 

@@ -34,11 +34,27 @@ def columns_of(given):
         full["step"] = np.arange(size)
     if "micro_step" not in given:
         full["micro_step"] = np.cumsum(np.diff(full["step"], prepend=full["step"][:1]) != 0)
+    refuse_negative(full)
     if "norm_out" not in given:             # stage 0 is looked at, and passed on as it is
         full["norm_out"] = np.where(full["stage"] == 0, full["norm_in"], NO_NUMBER)
     table = Columns()
     table.extend_by_column(full)
     return table
+
+
+def refuse_negative(columns):
+    """Refuse norms below 0 among columns of numbers as they are kept.
+
+    Raises:
+        ValueError: naming the column, and the place and the value of the first.
+    """
+    for name in ("norm_in", "norm_out", "data"):
+        values = KINDS[name]().code(columns.get(name, ()))
+        below = values < 0
+        if below.any():
+            first = int(np.argmax(below))
+            raise ValueError(f"column {name}: {float(values[first])!r} at place {first} is no norm, as it is below 0; "
+                             f"give None where there is none")
 
 
 def single(value):

@@ -1,6 +1,7 @@
 """Rows kept by column: one is appended at a time, and a column is looked at as an array."""
 
 from collections.abc import Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -60,10 +61,14 @@ class Floats(Column):
 
     def values(self, coded):
         """Return kept values as Python's own."""
-        out = coded.tolist()
-        for i in np.flatnonzero(self.absent(coded)).tolist():
-            out[i] = None
-        return out
+        absent = self.absent(coded)
+        if not absent.any():
+            return coded.tolist()
+        if absent.all():
+            return [None] * len(coded)
+        out = coded.astype(object)
+        out[absent] = None
+        return out.tolist()
 
     def numbers(self, coded):
         """Return kept values as a float array, NaN for None."""
@@ -185,7 +190,8 @@ class Columns:
     def rows(self, index=slice(None)):
         """Return the rows at these places (an array of numbers or a slice) as a list."""
         columns = [self[name] for name in KINDS]
-        return list(map(Row._make, zip(*[column.values(column.array[index]) for column in columns], strict=True)))
+        with at_rest():
+            return list(map(Row._make, zip(*[column.values(column.array[index]) for column in columns], strict=True)))
 
     def __eq__(self, other):
         if not isinstance(other, Columns):
@@ -227,6 +233,20 @@ class Rows(Sequence):
 
     def __repr__(self):
         return f"<{len(self)} rows>"
+
+
+@contextmanager
+def at_rest():
+    """Let the garbage collector rest, which would look again and again through a million new rows."""
+    import gc  # here, as who only trains need not wait for it
+
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def alike(mine, theirs):

@@ -72,10 +72,13 @@ def arrays(given, what, above=""):
     found = {}
     for key, value in given.items():
         name = f"{above}{key}"
-        if isinstance(value, Mapping):
-            found.update(arrays(value, what, f"{name}."))
-        else:
-            found[name] = None if value is None else array(value, f"{what}[{name!r}]")
+        inner = (arrays(value, what, f"{name}.") if isinstance(value, Mapping) else
+                 {name: None if value is None else array(value, f"{what}[{name!r}]")})
+        twice = [name for name in inner if name in found]
+        if twice:
+            raise ValueError(f"record: {what} has two arrays named {twice[0]!r}, as names of dicts in dicts are joined "
+                             f"by dots; give one of them another name")
+        found.update(inner)
     return found
 
 

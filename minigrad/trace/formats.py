@@ -1,6 +1,7 @@
 """Traces as files: CSV, JSON Lines and NPZ, all of them lossless to the bit."""
 
 import os
+import struct
 
 import numpy as np
 
@@ -329,11 +330,18 @@ def save_npz(table, file):
 
 def load_npz(path):
     """Return the Columns of a file that :func:`save_npz` wrote."""
+    with open(path, "rb") as opened:            # what is wrong with opening it is not wrong with the archive
+        return unpacked(path, opened)
+
+
+def unpacked(path, opened):
+    """Return the Columns of an open archive."""
     import json
     import zipfile
+    import zlib
 
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with np.load(opened, allow_pickle=False) as file:
             found = {name: file[name] for name in (*COLUMNS, "texts")}
         texts = json.loads(found.pop("texts").tobytes())
         table = Columns()
@@ -352,3 +360,5 @@ def load_npz(path):
         return table
     except (ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no trace: {error}") from None
+    except (OSError, RuntimeError, OverflowError, SyntaxError, struct.error, zlib.error) as error:
+        raise ValueError(f"{path} is no trace: the archive is damaged ({error})") from None

@@ -45,6 +45,13 @@ def calls(table):
     return np.cumsum(starts) - 1
 
 
+def calls_with_parameters(trace, stage=0):
+    """Return the numbers of the calls that the columns of a trace's matrix of a stage are of."""
+    table = trace._kept.table
+    chosen = ~table["parameter"].equals("") & (table["stage"].array == stage) & ~table["place"].equals("time")
+    return np.unique(calls(table)[chosen])
+
+
 def calls_of(table):
     """Return the rows of a table as a list per call."""
     found = []

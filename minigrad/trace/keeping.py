@@ -39,12 +39,11 @@ class Tally:
             if r.parameter == "" and r.place == "gradient":
                 if r.stage == 0:
                     self.outcomes[r.outcome] = self.outcomes.get(r.outcome, 0) + 1
-                else:
-                    counts = self.stages.setdefault((r.group == "", r.stage), [0, 0, 0])
-                    limited, units = r.threshold is not None, units_clipped(r.extra)
-                    counts[0] += 1
-                    counts[1] += (r.coefficient is not None and r.coefficient < 1) or units > 0
-                    counts[2] += limited or units >= 0
+                counts = self.stages.setdefault((r.group == "", r.stage), [0, 0, 0])
+                limited, units = r.threshold is not None, units_clipped(r.extra)
+                counts[0] += 1
+                counts[1] += (r.coefficient is not None and r.coefficient < 1) or units > 0
+                counts[2] += limited or units >= 0
 
     def add_table(self, table):
         """Count all rows of a table."""
@@ -56,7 +55,7 @@ class Tally:
             self.outcomes[name] = self.outcomes.get(name, 0) + int((first & outcome.equals(name)).sum())
         clips, acted = acting(table)
         for everyone in (True, False):
-            mine = plain & (stages != 0) & (of_all == everyone)
+            mine = plain & (of_all == everyone)
             for stage in np.unique(stages[mine]).tolist():
                 here = mine & (stages == stage)
                 counts = self.stages.setdefault((everyone, stage), [0, 0, 0])

@@ -101,7 +101,8 @@ class NormTrace(Asked):
 
         Raises:
             TypeError: for what is no array of real numbers, naming it.
-            ValueError: for ``step`` < 0, or names in data or updates that the gradients don't have.
+            ValueError: for ``step`` < 0, a name that is there twice, as "a.b" is in ``{"a.b": x, "a": {"b": y}}``, or
+                names in data or updates that the gradients don't have.
 
         Example:
             >>> import numpy as np
@@ -247,7 +248,7 @@ class NormTrace(Asked):
 
         Raises:
             KeyError: for a column that does not exist.
-            ValueError: for columns of different lengths, naming them, or values that don't fit.
+            ValueError: for columns of different lengths, naming them, or values that don't fit: a norm is not negative.
 
         Example:
             >>> from minigrad import NormTrace

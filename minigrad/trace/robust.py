@@ -16,8 +16,11 @@ WINDOW = 101
 POINTS = 20_000
 """A running median is formed at so many places at most, each of which stands for its neighbours."""
 
-BLOCKS = 250
-"""A trend is fitted to the medians of so many stretches at most."""
+BLOCKS = 40
+"""A trend is fitted to the medians of so many stretches at most: long ones, as neighbouring steps are alike."""
+
+FEWEST_FOR_TREND = 20
+"""Among fewer values a rate per 1000 steps is a guess."""
 
 MAD_TO_SD = 1.4826
 """The standard deviation of a normal distribution, in median absolute deviations."""
@@ -49,6 +52,8 @@ class Trend(NamedTuple):
 class Spikes(NamedTuple):
     """Where a series of values rises above its own running median; stretches of neighbouring values count once.
 
+    A series that begins high has its start, which is no spike: nothing is there that it could rise from.
+
     Attributes:
         factor: a value above ``factor`` times the running median belongs to a spike; NaN where there are too few values
             to say.
@@ -56,6 +61,7 @@ class Spikes(NamedTuple):
         peak: int array, the index of its largest value.
         times: float array, that value in running medians (inf where the quotient exceeds the largest float).
         inside: bool array like the values, which of them belong to a spike.
+        opening: bool array like the values, which of them belong to a start.
     """
 
     factor: float
@@ -64,6 +70,7 @@ class Spikes(NamedTuple):
     peak: np.ndarray
     times: np.ndarray
     inside: np.ndarray
+    opening: np.ndarray
 
 
 def ordinary(values):
@@ -123,7 +130,8 @@ def find_spikes(values):
     With d = log10(value) - running median of log10(value) over 101 values, and s = 1.4826 median |d| (a standard
     deviation that outliers do not widen; Hampel 1974), a value belongs to a spike if d > max(5 s, log10 3).  So a
     series that scatters widely by itself needs a larger value to stand out.  A lasting rise is no spike but a trend:
-    the median follows it.  Values that are 0 or not finite have no logarithm and are left out.
+    the median follows it.  What stands out from the very first value on is the start of the run, together with what
+    stands out fewer than 10 values behind it.  Values that are 0 or not finite have no logarithm and are left out.
 
     Args:
         values: float array (n,).
@@ -138,10 +146,9 @@ def find_spikes(values):
     """
     values = np.asarray(values, dtype=float)
     usual = ordinary(values)
-    inside, excess = np.zeros(len(values), bool), np.full(len(values), -np.inf)
-    none = np.zeros(0, int)
+    excess, none = np.full(len(values), -np.inf), np.zeros(0, int)
     if usual.sum() < FEWEST_FOR_SPIKES:
-        return Spikes(math.nan, none, none, none, np.zeros(0), inside)
+        return Spikes(math.nan, none, none, none, np.zeros(0), *np.zeros((2, len(values)), bool))
     logs = np.log10(values[usual])
     above = logs - running_median(logs)
     limit = max(SPIKE_SDS * MAD_TO_SD * float(np.median(np.abs(above))), math.log10(SPIKE_TIMES))
@@ -149,27 +156,39 @@ def find_spikes(values):
     inside = excess > limit
     edges = np.diff(inside.astype(np.int8), prepend=0, append=0)
     start, stop = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    early = 0
+    if len(start) and start[0] == np.flatnonzero(usual)[0]:
+        early = 1
+        while early < len(start) and start[early] - stop[early - 1] < FEWEST_FOR_SPIKES:
+            early += 1
+    opening = inside & (np.arange(len(values)) < (stop[early - 1] if early else 0))
+    start, stop = start[early:], stop[early:]
     peak = np.array([a + np.argmax(values[a:b]) for a, b in zip(start, stop)], dtype=int)
     with np.errstate(over="ignore"):
-        return Spikes(float(np.power(10.0, limit)), start, stop, peak, np.power(10.0, excess[peak]), inside)
+        return Spikes(float(np.power(10.0, limit)), start, stop, peak, np.power(10.0, excess[peak]), inside & ~opening,
+                      opening)
 
 
-def fit_trend(steps, values, sds=1.96):
+def fit_trend(steps, values, sds=1.96, fewest=FEWEST_FOR_TREND):
     """Fit a straight line to log10 of the values over the steps: Theil's and Sen's median of all slopes.
 
-    The values are cut into at most 250 stretches of equal count, each of which gives one point (mean step, median of
+    The values are cut into at most 40 stretches of equal count, each of which gives one point (mean step, median of
     log10 value); the slope is the median over all pairs of points of their quotient of differences (Theil 1950), its
     95 % interval the pairs' order statistics that Kendall's S allows (Sen 1968).  It breaks down only when 29 % of the
-    points are wild.  The interval takes the points as independent, which neighbouring steps are not quite: it is
-    rather too narrow than too wide.
+    points are wild.  Neighbouring points are alike where the norm wanders slowly, so the standard deviation of S is
+    widened by sqrt((1 + r) / (1 - r)), r > 0 being the correlation of the ranks of neighbouring residuals, corrected
+    for its bias of (1 + 4 r) / points (Kendall 1954).  Over 2000 steps without a trend, whose logarithms remember each
+    step to the part phi in the next (AR(1)), the interval holds 0 in 95 % of runs for phi = 0, 96 % for 0.9 and 94 %
+    for 0.99.
 
     Args:
         steps: array (n,), the number of each step.
         values: float array (n,); those that are 0 or not finite are left out.
         sds: half the width of the interval, in standard deviations of Kendall's S; 1.96 for 95 %.
+        fewest: so many values are needed.
 
     Returns:
-        a :class:`Trend`, or None with fewer than three different steps to fit.
+        a :class:`Trend`, or None with too few values, or fewer than three different steps, to fit.
 
     Example:
         >>> steps = np.arange(2000)
@@ -178,7 +197,7 @@ def fit_trend(steps, values, sds=1.96):
     """
     usual = ordinary(np.asarray(values, dtype=float))
     x, y = np.asarray(steps, dtype=float)[usual], np.log10(np.asarray(values, dtype=float)[usual])
-    if len(np.unique(x)) < 3:
+    if len(x) < fewest or len(np.unique(x)) < 3:
         return None
     edges = np.linspace(0, len(x), min(len(x), BLOCKS) + 1).astype(int)
     pieces = [slice(a, b) for a, b in pairwise(edges.tolist())]
@@ -190,9 +209,17 @@ def fit_trend(steps, values, sds=1.96):
     slopes = np.sort((y[second] - y[first])[apart] / (x[second] - x[first])[apart])
     if not slopes.size:
         return None
-    n = len(x)
-    reach = sds * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    n, slope = len(x), float(np.median(slopes))
+    alike = likeness(y - slope * x)
+    reach = sds * math.sqrt(n * (n - 1) * (2 * n + 5) / 18 * (1 + alike) / (1 - alike))
     rank = math.floor((slopes.size - reach) / 2)        # of the lower end, counted from 1; the upper end's from behind
     low, high = (slopes[rank - 1], slopes[-rank]) if rank >= 1 else (-math.inf, math.inf)
-    slope = float(np.median(slopes))
     return Trend(1000 * slope, 1000 * float(low), 1000 * float(high), slope * span, n)
+
+
+def likeness(residuals):
+    """Return the correlation of the ranks of neighbours, from 0 to 0.9, corrected for its bias in a short series."""
+    n = len(residuals)
+    ranks = np.argsort(np.argsort(residuals)) - (n - 1) / 2
+    found = float(ranks[1:] @ ranks[:-1] / (ranks @ ranks))
+    return min(max(found + (1 + 4 * found) / n, 0.0), 0.9)

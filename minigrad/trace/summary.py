@@ -7,10 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad.trace.report import Facts, Report, Table, counted, share, short
-from minigrad.trace.robust import WINDOW, Trend, find_spikes, fit_trend, median, ordinary
-from minigrad.trace.series import as_it_came, given, series
+from minigrad.trace.risers import Risers, not_finite_in
+from minigrad.trace.robust import FEWEST_FOR_TREND, WINDOW, Trend, find_spikes, fit_trend, median
+from minigrad.trace.series import as_it_came, series
 
 PERCENTILES = {"min": 0, "5 %": 5, "25 %": 25, "median": 50, "75 %": 75, "95 %": 95, "99 %": 99, "max": 100}
+
+FEWEST = 20
+"""Among fewer norms there is no percentile but the median; and one is given where a norm at least lies beyond it."""
+
+FEW = ("min", "median", "max")
 
 LISTED = 20
 """So many spikes are described, the largest ones; all are counted."""
@@ -24,7 +30,8 @@ class Distribution(NamedTuple):
     Attributes:
         place: where, in words.
         finite, zero, nan, inf: how many of the norms are finite, exactly 0, NaN, infinite (0 is finite, too).
-        percentiles: name -> norm, of the finite ones, interpolated linearly; None for each if there is none.
+        percentiles: name -> norm, of the finite ones, interpolated linearly; None where too few are finite: of fewer
+            than 20 there are min, median and max, and 1 and 99 % take a hundred.
     """
 
     place: str
@@ -41,7 +48,7 @@ class Calls(NamedTuple):
     Attributes:
         total: all of them, the sum of ``taken`` (updates), ``held``, ``skipped`` and ``raised``.
         kept: of these, those in the trace; all numbers but the counts here and the share clipped are of these.
-        first, last: the first and last step that is kept.
+        first, last: the smallest and largest number of a step that is kept.
     """
 
     total: int
@@ -114,12 +121,15 @@ class Summary(Report):
         trend: :class:`~minigrad.trace.robust.Trend` of the norm before clipping, None with too few steps.
         spike_factor: a norm above this many running medians is a spike; None with too few norms.
         spike_count: number of spikes.
+        start: (calls, times): for how many calls the norm stood out at the very beginning, by how many running medians
+            at most; None where it did not.  That is no spike, as nothing was there before.
         spikes: list of :class:`Spike`, the largest first, at most 20.
         not_finite: :class:`NotFinite`, None where all are finite.
         nan_elements, inf_elements, zero_elements, missing: totals over all calls of what backward left, elements of
             the gradient and parameters without one; None where that was not counted.
         update_to_data: median over the updates of ||update|| / ||parameters||, None where not recorded.
         loss, lr: (first, last), None where not recorded.
+        loss_not_finite: (how many losses are NaN or infinite, step of the first), None where all are finite.
     """
 
     calls: Calls
@@ -130,6 +140,7 @@ class Summary(Report):
     spike_factor: float | None
     spike_count: int
     spikes: list
+    start: tuple | None
     not_finite: NotFinite | None
     nan_elements: int | None
     inf_elements: int | None
@@ -138,6 +149,7 @@ class Summary(Report):
     update_to_data: float | None
     loss: tuple | None
     lr: tuple | None
+    loss_not_finite: tuple | None
 
     @property
     def title(self):
@@ -151,7 +163,8 @@ class Summary(Report):
 
     def parts(self):
         """Return the table of percentiles, the table of facts, and that of the spikes."""
-        rows = [(name, *(short(d.percentiles[name]) for d in self.norms)) for name in PERCENTILES]
+        rows = [(name, *(short(d.percentiles[name]) for d in self.norms)) for name in PERCENTILES
+                if name in FEW or any(d.percentiles[name] is not None for d in self.norms)]
         for what in ("zero", "nan", "inf"):
             if any(getattr(d, what) for d in self.norms):
                 rows.append(({"zero": "exactly 0", "nan": "NaN", "inf": "inf"}[what],
@@ -187,11 +200,11 @@ class Summary(Report):
             yield "Clipped", (f"{share(k.share)} of the gradients that reached {k.hook}"
                               + ("" if k.low is None else f", threshold {limit}{of}"))
         if self.trend is None:
-            yield "Trend", "too few norms for one"
+            yield "Trend", f"too few norms for one; {FEWEST_FOR_TREND} are needed"
         else:
             t = self.trend
             between = (f"95 % interval {t.low:+.3g} to {t.high:+.3g}" if math.isfinite(t.low)
-                       else "too few points for an interval")
+                       else "it wanders too much for an interval")
             yield "Trend", (f"{t.slope:+.3g} decades per 1000 steps ({between}), {t.decades:+.3g} over the run; the "
                             f"median of all slopes between {counted(t.points, 'point')} (Theil and Sen)")
         if self.spike_factor is None:
@@ -200,6 +213,10 @@ class Summary(Report):
             more = f"; the largest {PRINTED} are below" if self.spike_count > PRINTED else ""
             yield "Spikes", (f"{self.spike_count} above {self.spike_factor:.3g} times the median of the {WINDOW} norms "
                              f"around{more}")
+        if self.start is not None:
+            lasted, times = self.start
+            yield "Start", (f"the first {counted(lasted, 'call')} so high, up to {short(times)} medians of what "
+                            f"follows: no spike, as nothing comes before")
         if self.not_finite is not None:
             n = self.not_finite
             where = f" in {', '.join(n.parameters)}" if n.parameters else ""
@@ -211,10 +228,12 @@ class Summary(Report):
             yield "Missing", f"{counted(self.missing, 'gradient')} of single parameters, over all calls"
         if self.update_to_data is not None:
             yield "Update to data", f"median {short(self.update_to_data)}"
-        for name, pair in (("Loss", self.loss), ("Learning rate", self.lr)):
+        odd = self.loss_not_finite
+        for name, pair, more in (("Loss", self.loss, odd and f"; {odd[0]} not finite, first at step {odd[1]}"),
+                                 ("Learning rate", self.lr, "")):
             if pair is not None:
                 first, last = map(short, pair)
-                yield name, first if first == last else f"{first} at first, {last} at last"
+                yield name, (first if first == last else f"{first} at first, {last} at last") + (more or "")
 
 
 def summary(trace):
@@ -239,11 +258,11 @@ def summary(trace):
         >>> found.norms[0].percentiles["median"], found.norms[0].inf, found.not_finite.step
         (2.0, 1, 3)
     """
-    s = series(trace)
-    first = trace.column("norm_in", stage=0)[given(trace, "norm_in", stage=0)]
+    s = series(trace).that_came()
+    first = trace.column("norm_in", stage=0)[trace.given("norm_in", stage=0)]
     if s.clips:
-        clipped = Clipped(s.hook, float(trace.share_clipped()), *ends(s.threshold), s.of_norm)
-        norms = [distribution(f"before {s.hook}", s.before), distribution(f"after {s.hook}", s.after)]
+        clipped = Clipped(s.name, float(trace.share_clipped()), *ends(s.threshold), s.of_norm)
+        norms = [distribution(f"before {s.name}", s.before), distribution(f"after {s.name}", s.after)]
     else:
         clipped = None
         norms = [distribution(as_it_came(trace), first)]
@@ -253,15 +272,19 @@ def summary(trace):
     return Summary(
         calls=calls(trace), norms=norms, p=s.p, clipped=clipped, trend=fit_trend(s.steps, s.before),
         spike_factor=None if math.isnan(found.factor) else found.factor, spike_count=len(found.start),
-        spikes=spikes(trace, s, found), not_finite=not_finite(trace),
+        spikes=spikes(trace, s, found), start=start(s.before, found), not_finite=not_finite(trace),
         **{f"{name}_elements": total(trace, name) for name in ("nan", "inf", "zero")}, missing=total(trace, "missing"),
-        update_to_data=update_to_data(trace), loss=first_and_last(trace, "loss"), lr=first_and_last(trace, "lr"))
+        update_to_data=update_to_data(trace), loss=first_and_last(trace, "loss"), lr=first_and_last(trace, "lr"),
+        loss_not_finite=loss_not_finite(trace))
 
 
 def distribution(place, values):
     """Return the :class:`Distribution` of some norms."""
     finite = values[np.isfinite(values)]
-    at = np.percentile(finite, list(PERCENTILES.values())).tolist() if finite.size else [None] * len(PERCENTILES)
+    n = len(finite)
+    at = np.percentile(finite, list(PERCENTILES.values())).tolist() if n else [None] * len(PERCENTILES)
+    at = [value if name in FEW or (n >= FEWEST and n * min(q, 100 - q) >= 100) else None
+          for value, (name, q) in zip(at, PERCENTILES.items())]
     return Distribution(place, len(finite), int((values == 0).sum()), int(np.isnan(values).sum()),
                         int(np.isinf(values).sum()), dict(zip(PERCENTILES, at)))
 
@@ -270,7 +293,7 @@ def calls(trace):
     """Return how the calls of the optimizer ended."""
     steps = trace.column("step", stage=0)
     t = trace.totals
-    return Calls(t.calls, len(steps), int(steps[0]), int(steps[-1]), t.steps, t.held, t.skipped, t.raised)
+    return Calls(t.calls, len(steps), int(steps.min()), int(steps.max()), t.steps, t.held, t.skipped, t.raised)
 
 
 def ends(values):
@@ -288,8 +311,21 @@ def total(trace, name):
 
 def first_and_last(trace, name):
     """Return the first and last value of what stands beside the norms, None where there is none."""
-    values = trace.column(name, stage=0)[given(trace, name, stage=0)]
+    values = trace.column(name, stage=0)[trace.given(name, stage=0)]
     return (float(values[0]), float(values[-1])) if values.size else None
+
+
+def loss_not_finite(trace):
+    """Return how many losses are NaN or infinite, and the step of the first; None where there is none."""
+    bad = np.flatnonzero(~np.isfinite(trace.column("loss", stage=0)) & trace.given("loss", stage=0))
+    return (len(bad), int(trace.column("step", stage=0)[bad[0]])) if bad.size else None
+
+
+def start(values, found):
+    """Return for how many calls the norm stood out at the beginning, and in medians how much; None if it did not."""
+    high = values[found.opening]
+    rest = values[np.isfinite(values) & ~found.opening][:WINDOW]
+    return (len(high), float(high.max() / median(rest)) if rest.size else math.inf) if high.size else None
 
 
 def update_to_data(trace):
@@ -304,46 +340,16 @@ def update_to_data(trace):
 def spikes(trace, s, found):
     """Return the largest spikes, each with the parameter that rose first."""
     order = sorted(range(len(found.start)), key=lambda k: (-found.times[k], found.start[k]))[:LISTED]
-    matrix = trace.matrix("norm_in", by="parameter") if order and trace.parameters() else None
+    risers = Risers(trace, found.factor) if order and trace.parameters() else None
     return [Spike(int(s.steps[found.peak[k]]), int(s.steps[found.start[k]]), int(found.stop[k] - found.start[k]),
                   float(s.before[found.peak[k]]), float(found.times[k]),
-                  *first_riser(matrix, s.steps[found.start[k]], found.factor)) for k in order]
-
-
-def first_riser(matrix, step, factor):
-    """Return the parameter whose norm, in medians of its own, was the first to rise: (name, step, times).
-
-    It is the one that rose most in the last step before ``step``, if that was by ``factor`` or more, else the one that
-    rose most at ``step``.
-    """
-    found = np.flatnonzero(matrix.steps == step) if matrix is not None else np.zeros(0, int)
-    best = None, None, None
-    if not found.size:
-        return best
-    around = matrix.values[:, max(0, found[0] - WINDOW // 2):found[-1] + WINDOW // 2 + 1]
-    usual = np.array([median(row[ordinary(row)]) for row in around])
-    for column in range(max(0, int(found[0]) - 1), int(found[-1]) + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
-            times = matrix.values[:, column] / usual
-        if np.isnan(times).all():
-            continue
-        who = int(np.nanargmax(times))
-        found_here = matrix.names[who], int(matrix.steps[column]), float(times[who])
-        if found_here[2] >= factor:
-            return found_here
-        if column >= found[0] and (best[0] is None or found_here[2] > best[2]):
-            best = found_here
-    return best
+                  *(risers.first(s.calls[found.start[k]]) if risers else (None, None, None))) for k in order]
 
 
 def not_finite(trace):
     """Return the first call whose gradient was not finite as backward left it, None where all were finite."""
-    bad = np.flatnonzero(~np.isfinite(trace.column("norm_in", stage=0)) & given(trace, "norm_in", stage=0))
+    bad = np.flatnonzero(~np.isfinite(trace.column("norm_in", stage=0)) & trace.given("norm_in", stage=0))
     if not bad.size:
         return None
     step = int(trace.column("step", stage=0)[bad[0]])
-    if not trace.parameters():
-        return NotFinite(step, [])
-    matrix = trace.matrix("norm_in", by="parameter")
-    columns = (matrix.steps == step)[None, :] & ~np.isfinite(matrix.values) & ~matrix.missing
-    return NotFinite(step, [name for name, there in zip(matrix.names, columns.any(axis=1)) if there])
+    return NotFinite(step, not_finite_in(trace, trace.calls(stage=0)[bad[0]]) if trace.parameters() else [])

@@ -110,6 +110,8 @@ def nothing(path, source):
     if not source.skipped:
         return f"{what}: there is no line below the header {listed(source.columns)}"
     norm = source.taken.get("norm", "its norm")
+    if source.negative:
+        return f"{what}: {source.negative}"
     return f"{what}: {norm} is empty throughout; the columns are {listed(source.columns)}"
 
 

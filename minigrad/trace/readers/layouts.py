@@ -4,7 +4,7 @@ import difflib
 
 from minigrad.trace.readers.delimited import Table, dialect
 from minigrad.trace.readers.lightning import Lightning
-from minigrad.trace.readers.names import Unnamed
+from minigrad.trace.readers.names import Unnamed, is_log
 from minigrad.trace.readers.opening import telling
 from minigrad.trace.readers.own import OwnArrays, OwnCSV, OwnLines
 from minigrad.trace.readers.records import Document, Lines, TrainerState
@@ -49,8 +49,10 @@ def recognised(text):
             return name
     how = dialect(text.head())
     seen = how.names if how else keys(text.lines[:1000])
-    raise Unnamed(f"unknown layout. Known are {listed(LAYOUTS, 20)}; the columns seen are {listed(seen)}. Say column=, "
-                  "or pattern= with a regular expression that has (?P<norm>...)")
+    logs = [name for name in seen if is_log(name)]
+    said = f" ({listed(logs)}: by the name a logarithm, which is no norm)" if logs else ""
+    raise Unnamed(f"unknown layout. Known are {listed(LAYOUTS, 20)}; the columns seen are {listed(seen)}{said}. Say "
+                  "column=, or pattern= with a regular expression that has (?P<norm>...)")
 
 
 def known(layout):

@@ -62,6 +62,9 @@ NORM = [re.compile(pattern) for pattern in (
 OTHER = re.compile(r"(?:.*_)?(?:max|min|std|var|clipped|after|post|threshold|val|valid|eval|test)(?:_.*)?")
 """Names that are not guessed: a threshold such as max_grad_norm, a norm after clipping, or of an evaluation."""
 
+LOG = re.compile(r"(?:.*_)?(?:log(?:2|10)?|ln)(?:_.*)?")
+"""Names of logarithms, which are not guessed either; of a name with folders, log/grad_norm, the last part counts."""
+
 STEP = [re.compile(pattern) for pattern in (
     r"(?:train(?:er)?_)?(?:global_)?steps?|step_?(?:num|number|idx|index)", r"iterations?|iters?|n_iter|it",
     r"(?:num_)?updates?", r".*_global_step|(?:optim(?:izer)?|env|training)_steps?", r"_step", r"i|n|t|batch(?:_idx)?",
@@ -101,13 +104,15 @@ def choose(names, wanted, what="column"):
     taken = {*parameters.values(), norm}
     rest = [i for i in range(len(names)) if i not in taken]
     if norm is None:
-        free = [i for i in rest if not OTHER.fullmatch(plain(names[i]))]
+        free = [i for i in rest if not OTHER.fullmatch(plain(names[i])) and not is_log(names[i])]
         found = sorted(totals) or best(names, NORM, free)
         if len(found) > 1:
             raise Unnamed(f"{len(found)} {what}s look like the norm: {listed(names[i] for i in found)}; "
                           f"choose by column=, as in column={names[found[0]]!r}")
         if not found and not parameters:
-            raise Unnamed(f"no {what} looks like a gradient norm; choose one by column=. The {what}s are "
+            logs = [names[i] for i in rest if is_log(names[i])]
+            said = f" ({listed(logs)}: by the name a logarithm, which is no norm)" if logs else ""
+            raise Unnamed(f"no {what} looks like a gradient norm{said}; choose one by column=. The {what}s are "
                           f"{listed(names, 30)}")
         norm = found[0] if found else None
     if norm is not None:
@@ -123,6 +128,16 @@ def choose(names, wanted, what="column"):
     return Plan(norm, roles["step"], roles["loss"], roles["lr"], parameters, p if p >= 1 else 2.0)
 
 
+def is_log(name):
+    """Return whether a name is that of a logarithm.
+
+    Example:
+        >>> is_log("train/log_grad_norm"), is_log("grad_norm_log10"), is_log("log/grad_norm"), is_log("logits_norm")
+        (True, True, False, False)
+    """
+    return LOG.fullmatch(plain(str(name).rpartition("/")[2])) is not None
+
+
 def of_parameters(names, wanted):
     """Return which columns are the norm of one parameter each, in which p-norm, and which of them is the total."""
     parameters, totals, p = {}, [], 2.0
@@ -132,6 +147,7 @@ def of_parameters(names, wanted):
             own = name[len(begins):] if begins and name.startswith(begins) and len(name) > len(begins) else None
         else:
             match = PARAMETER.fullmatch(name)
+            match = None if match and is_log(match["before"]) else match
             own = match and match["name"]
             p = float(match["p"]) if match and match["p"] else p
         if own and own.lower() in TOTALS:

@@ -3,10 +3,10 @@
 import csv
 import io
 import json
-import zlib
 from itertools import islice
 
 from minigrad.trace import formats
+from minigrad.trace.bulk import refuse_negative
 from minigrad.trace.columns import BLOCK, Columns
 from minigrad.trace.norm_trace import NormTrace
 from minigrad.trace.readers.opening import OWN, telling
@@ -63,7 +63,9 @@ class OwnReader:
     def add(self, found, columns):
         """Take in pairs (line number, row as it stands): together, or one by one where one of them is none."""
         try:
-            self.table.extend_by_column(columns([row for _, row in found]))
+            values = columns([row for _, row in found])
+            refuse_negative(values)
+            self.table.extend_by_column(values)
             self.source.rows += len(found)
             return
         except (ValueError, OverflowError, RecursionError) as error:
@@ -161,10 +163,7 @@ class OwnArrays:
         """Return the trace in the file."""
         with telling(path, self.name):
             refuse(wanted)
-        try:
-            trace = NormTrace._of(formats.load_npz(path))
-        except (OSError, RuntimeError, OverflowError, zlib.error) as error:
-            raise ValueError(f"{path} is no trace: the archive is damaged ({error})") from None
+        trace = NormTrace._of(formats.load_npz(path))
         trace.source = Source(path, self.name)
         trace.source.rows, trace.source.columns = len(trace), formats.COLUMNS
         return trace

@@ -15,9 +15,11 @@ CLIP = r"(?:pre|before|raw|unclipped|total|global|overall|all)"
 
 # A name begins with its first letter, and what may not stand before it comes after that letter: so a search skips from
 # one such letter to the next, ten times as fast as if it looked back from every place.
-GRADIENT = (rf"g(?<![a-z0-9]g)(?<!max[_ -]g)(?<!clip[_ -]g)(?:rad(?:ient)?s?[_ -]?norm|[_-]?norm)"
+GRADIENT = (r"g(?<![a-z0-9]g)(?<!max[_ -]g)(?<!clip[_ -]g)(?<!log[_ -]g)(?<!log10[_ -]g)(?<!log2[_ -]g)"
+            rf"(?:rad(?:ient)?s?[_ -]?norm|[_-]?norm)"
             rf"(?:[_ -]{CLIP}(?:[_ -]clip\w*)?)?(?:\s*\((?:{CLIP}|l2)[^)]*\))?")
-"""grad_norm, grad norm, gradient-norm, gnorm, total_grad_norm, grad norm (before clipping); not max_grad_norm."""
+"""grad_norm, grad norm, gradient-norm, gnorm, total_grad_norm, grad norm (before clipping); not max_grad_norm and
+log_grad_norm."""
 
 
 def compiled(*patterns):

@@ -26,7 +26,7 @@ class Run:
         self.pieces = []
         self.counted = plan.step is None
         self.last = None                        # step of the last row
-        self.backward = self.lines = 0
+        self.backward = self.lines = self.negative = 0
         if self.counted:
             source.note("steps", "it says no steps: its rows are counted from 0")
         if plan.norm is None:
@@ -42,6 +42,7 @@ class Run:
         plan, count = self.plan, len(where)
         columns = [] if plan.norm is None else [("", numbers(cells(plan.norm), self.comma))]
         columns += [(name, numbers(cells(i), self.comma)) for name, i in plan.parameters.items()]
+        columns = [(name, self.without_negative(column, where)) for name, column in columns]
         given = np.any([column.given for _, column in columns], axis=0) if count else np.zeros(0, bool)
         good, reasons = np.ones(count, bool), {}
         places = [plan.norm] * (plan.norm is not None) + list(plan.parameters.values())
@@ -60,6 +61,19 @@ class Run:
         piece = self.flat([(name, column.values[keep], column.given[keep]) for name, column in columns], step, loss, lr)
         self.pieces.append(piece)
         return piece
+
+    def without_negative(self, column, where):
+        """Return a column of norms in which those below 0, as DeepSpeed's -1, count as missing; note them."""
+        below = column.values < 0
+        if not below.any():
+            return column
+        self.negative += int(below.sum())
+        if self.negative == below.sum():
+            first = int(np.argmax(below))
+            self.first_negative = f"{column.values[first]:g} in {self.source.unit} {where[first]}"
+        self.source.note("negative", f"{plural(self.negative, 'value')} below 0 (first {self.first_negative}) are no "
+                                     "norms and count as missing; if they are logarithms, choose another column")
+        return column._replace(values=np.where(below, np.nan, column.values), given=column.given & ~below)
 
     def steps(self, cells, given, reasons):
         """Return the step of every line as floats, or None where rows are counted."""

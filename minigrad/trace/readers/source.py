@@ -47,6 +47,11 @@ class Source:
     def notes(self):
         return list(self._notes.values())
 
+    @property
+    def negative(self):
+        """The note about norms below 0, "" where there are none."""
+        return self._notes.get("negative", "")
+
     def note(self, about, text):
         """Put a sentence among the notes; a later one about the same replaces it."""
         self._notes[about] = text

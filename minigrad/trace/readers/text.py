@@ -57,8 +57,9 @@ class LogReader:
             if found:
                 return pattern, found
         what = "a gradient norm" if wanted.column is None else f"a number after {wanted.column!r}"
-        raise Unnamed(f"no line has {what}; the names seen are {listed(keys(lines[:1000]), 30)}. Choose one by "
-                      "column=, or give pattern=, a regular expression such as 'it (?P<step>\\d+) gn (?P<norm>\\S+)'")
+        raise Unnamed(f"no line has {what} (logarithms are not guessed); the names seen are "
+                      f"{listed(keys(lines[:1000]), 30)}. Choose one by column=, or give pattern=, a regular "
+                      "expression such as 'it (?P<step>\\d+) gn (?P<norm>\\S+)'")
 
     @classmethod
     def one_by_one(cls, lines):
