@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+import minigrad as mg
 from minigrad.files import whole
 
 
@@ -117,6 +118,24 @@ def quiet(things, *_):
     return things
 
 
+def measured(module, config, progress=quiet):
+    """Return the result of an experiment, run from a fixed state of minigrad's default generator.
+
+    So it comes out the same wherever and after whatever it is run, even if a layer drew from that generator; the
+    generator is given back as it was.
+    """
+    state = mg.get_rng_state()
+    mg.set_rng_state(np.random.default_rng(0).bit_generator.state)
+    try:
+        return module.run(config, progress)
+    finally:
+        mg.set_rng_state(state)
+
+
 def compared(expected, headline):
-    """Return a row for each expected number: name, expected, measured, tolerance, source, whether it holds."""
-    return [(e.name, e.value, headline[e.name], e.margin, e.source, e.holds(headline[e.name])) for e in expected]
+    """Return a row for each expected number: name, expected, measured, tolerance, source, whether it holds.
+
+    What was expected and is not in the headline is NaN there, and does not hold.
+    """
+    found = [(e, headline.get(e.name, math.nan)) for e in expected]
+    return [(e.name, e.value, value, e.margin, e.source, e.holds(value)) for e, value in found]

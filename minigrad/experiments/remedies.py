@@ -45,7 +45,7 @@ class Config(Settings):
 
     seed: int = setting(0, least=0, doc="the first seed")
     seeds: int = setting(2, least=1, most=50, doc="runs of each kind")
-    updates: int = setting(400, least=1, most=100_000, doc="updates in depth; four times as many in time")
+    updates: int = setting(400, least=1, most=100_000, doc="updates in depth; three times as many in time")
     depth: int = setting(30, least=2, most=200, doc="layers of the deep nets")
     length: int = setting(20, least=5, most=500, doc="symbols that the vanishing RNN reads")
 
@@ -153,7 +153,7 @@ def train_reader(config, task, radius, lr, remedy, seed):
     opt = optimizer(remedy, net.parameters(), lr)
     omega = penalty.Omega(net.rnn, 2.0, squared=True, mean=True, floor=1e-20) if remedy == "Omega" else None
     fresh, best = task.sample(np.random.default_rng(10 ** 6 + seed), 500), 0.0
-    for update in range(1, 4 * config.updates * (2 if remedy == "accumulate" else 1) + 1):
+    for update in range(1, 3 * config.updates * (2 if remedy == "accumulate" else 1) + 1):
         x, y = task.sample(rng)
         opt.zero_grad()
         F.cross_entropy(net(x), y).backward()

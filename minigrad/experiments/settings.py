@@ -48,7 +48,17 @@ class Settings:
 
     @classmethod
     def parse(cls, texts):
-        """Return a config in which some settings are given as text, as on the command line.
+        """Return a config in which some settings are given as text, and the others as by default; see :meth:`changed`.
+
+        Example:
+            >>> from minigrad.experiments import cliff
+            >>> cliff.Config.parse({"steps": "20"}).steps
+            20
+        """
+        return cls().changed(texts)
+
+    def changed(self, texts):
+        """Return these settings, some of them changed to what is given as text, as on the command line.
 
         Args:
             texts: name -> text; several values are separated by commas.
@@ -56,17 +66,24 @@ class Settings:
         Raises:
             KeyError: for an unknown name; it says which are near, and which there are.
             ValueError: for a text that is no value of its kind, or out of range.
-
-        Example:
-            >>> from minigrad.experiments import cliff
-            >>> cliff.Config.parse({"steps": "20"}).steps
-            20
         """
-        fields = {field.name: field for field in dataclasses.fields(cls) if "doc" in field.metadata}
+        fields = {field.name: field for field in dataclasses.fields(self) if "doc" in field.metadata}
         for name in texts:
             if name not in fields:
                 raise KeyError(unknown("setting", name, fields))
-        return cls(**{name: from_text(fields[name], text) for name, text in texts.items()})
+        return dataclasses.replace(self, **{name: from_text(fields[name], text) for name, text in texts.items()})
+
+    def described(self):
+        """Return a row of texts for each setting: its name, its value, what it takes, and what it is.
+
+        Example:
+            >>> from minigrad.experiments import cliff
+            >>> cliff.Config().described()[0]
+            ('steps', '50', 'a whole number >= 1 and <= 1000', 'steps through time')
+        """
+        return [(field.name, as_text(getattr(self, field.name)),
+                 range_of(field) + (", several with commas" if isinstance(field.default, tuple) else ""),
+                 field.metadata["doc"]) for field in dataclasses.fields(self) if "doc" in field.metadata]
 
     def as_dict(self):
         """Return the settings by name."""
@@ -140,6 +157,20 @@ def one_from_text(field, text):
         return kind(text)
     except (KeyError, ValueError):
         raise ValueError(f"{field.name} = {text!r}: it is {range_of(field)}") from None
+
+
+def as_text(value):
+    """Return the text that stands for a value.
+
+    Example:
+        >>> as_text((0.5, None)), as_text(True)
+        ('0.5,none', 'true')
+    """
+    if isinstance(value, tuple):
+        return ",".join(map(as_text, value))
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, float) and float(f"{value:.12g}") == value else str(value)
 
 
 def unknown(what, name, known):

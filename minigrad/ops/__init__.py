@@ -20,5 +20,5 @@ __all__ = ["add_at", "along_axis", "avg_pool", "bell", "binary_cross_entropy", "
            "cross_entropy_composite", "eigh", "einsum", "elu", "erf", "erfc", "gelu", "gru", "gru_step", "hardtanh",
            "is_regular", "layer_norm", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "logsumexp", "lstm",
            "lstm_step", "max_pool", "middle", "norm", "overlap_add", "plain_index", "relu", "rnn", "rnn_cell",
-           "rnn_step", "scatter", "select", "selu", "sigmoid", "silu", "slogdet", "softmax", "softplus", "stack", "standardize",
-           "svd", "take", "windows", "winners"]
+           "rnn_step", "scatter", "select", "selu", "sigmoid", "silu", "slogdet", "softmax", "softplus", "stack",
+           "standardize", "svd", "take", "windows", "winners"]
