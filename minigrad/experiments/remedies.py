@@ -270,6 +270,7 @@ def answer(result):
 
 def figure(result):
     """Draw the table: the share of seeds that get well."""
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
     well = result.arrays["well"]
@@ -277,7 +278,9 @@ def figure(result):
         fig = Figure(figsize=(12.5, 5), layout="constrained")
         ax = fig.subplots()
         shown = np.ma.masked_equal(well, CANNOT)
-        ax.imshow(shown, cmap="RdYlBu", vmin=0, vmax=1, aspect="auto")
+        # pale, so that black text is read on all of them; orange against blue, which all eyes can tell apart
+        colours = LinearSegmentedColormap.from_list("well", ["#f0a878", "#f8f3dc", "#8fc3e8"])
+        ax.imshow(shown, cmap=colours, vmin=0, vmax=1, aspect="auto")
         for row, column in np.ndindex(*well.shape):
             value = well[row, column]
             text = "-" if value == CANNOT else f"{value * result.config.seeds:.0f}/{result.config.seeds}"
@@ -286,5 +289,5 @@ def figure(result):
         ax.set_xticks(range(len(REMEDIES)), REMEDIES, rotation=35, ha="right")
         ax.set_yticks(range(len(DISEASES)), DISEASES)
         ax.grid(False)
-        ax.set_title("Seeds that get well: disease by remedy (blue: cured, red: not; -: cannot be applied)")
+        ax.set_title("Seeds that get well: disease by remedy (blue: cured, orange: not; -: cannot be applied)")
     return fig
