@@ -240,3 +240,29 @@ def test_a_package_that_is_missing_is_named_with_its_extra(options, package, ext
     with pytest.raises(ImportError, match=rf"this needs {package}: python -m pip install 'minigrad-lab\[{extra}\]'"):
         made(tmp_path).run(**options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["null", "[1]", "3", "{"])
+def test_a_cell_file_that_is_no_record_is_computed_again(tmp_path, text):
+    sweep = Sweep("latch", {"steps": "5,10"}, tmp_path, {"weights": "2"})
+    sweep.run()
+    sweep.path(sweep.cells[0]).write_text(text)
+    assert sweep.missing() == sweep.cells[:1]
+    assert sweep.run() == []
+
+
+def test_cells_of_another_version_are_not_mixed_with_new_ones(tmp_path):
+    Sweep("latch", {"steps": "5,10"}, tmp_path, {"weights": "2"}).run()
+    card = tmp_path / "sweep.json"
+    card.write_text(card.read_text().replace('"source": "', '"source": "0'))
+    with pytest.raises(FileExistsError, match="another version of latch"):
+        Sweep("latch", {"steps": "5,20"}, tmp_path, {"weights": "2"}).run()
+
+
+def test_nothing_is_deleted_for_a_cluster_that_is_not_there(tmp_path):
+    pytest.importorskip("distributed")
+    sweep = Sweep("latch", {"steps": "5,10"}, tmp_path, {"weights": "2"})
+    sweep.run()
+    with pytest.raises(ConnectionError, match="no Dask scheduler"):
+        Sweep("latch", {"steps": "5"}, tmp_path, {"weights": "4"}).run(dask="tcp://127.0.0.1:1", force=True)
+    assert sweep.missing() == []

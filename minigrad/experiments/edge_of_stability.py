@@ -13,7 +13,8 @@ pass (Pearlmutter 1994), so no Hessian is formed.
 
 At the edge descent goes to and fro across a valley, and its two sides need not be equally sharp: at a rate of 0.05
 they are 4.6 % above and below 2 / eta.  So the mean over two updates in a row is taken; seen at every second update
-only, the sharpness would seem to miss the edge.
+only, the sharpness would seem to miss the edge.  At a rate of 0.2, beyond the edge from the start, it swings from 0.6
+to 1.7 of 2 / eta, and what is at the edge is its mean alone (1.01 with seed 0, 1.11 with seed 1).
 """
 
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ def run(config, progress=quiet):
         headline[f"sharpness x rate / 2, second half, rate {rate:g}"] = float(half.mean() * rate / 2)
         headline[f"sharper side x rate / 2, second half, rate {rate:g}"] = float(half.max(axis=1).mean() * rate / 2)
         headline[f"largest sharpness, rate {rate:g}"] = float(found.max())
+        headline[f"lowest x rate / 2, second half, rate {rate:g}"] = float(half.mean(axis=1).min() * rate / 2)
+        headline[f"highest x rate / 2, second half, rate {rate:g}"] = float(half.mean(axis=1).max() * rate / 2)
         headline[f"2 / rate first reached at update, rate {rate:g}"] = int(at[crossed[0]]) if crossed.size else -1
         headline[f"loss at the start, rate {rate:g}"] = float(losses[0])
         headline[f"loss at the end, rate {rate:g}"] = float(losses[-1])
@@ -133,7 +136,7 @@ def answer(result):
     h, rates = result.headline, result.config.rates
     found = [h[f"sharpness x rate / 2, second half, rate {rate:g}"] for rate in rates]
     start = h[f"sharpness at the start, rate {rates[0]:g}"]
-    return (f"At 2 / learning rate: from {start:.1f} at the start the sharpness comes to "
+    return (f"At 2 / learning rate, on average: from {start:.1f} at the start the sharpness comes to a mean of "
             f"{', '.join(f'{2 * value / rate:.1f}' for value, rate in zip(found, rates))} for learning rates of "
             f"{', '.join(f'{rate:g}' for rate in rates)}; times rate / 2 that is {min(found):.3f} to {max(found):.3f}.")
 
@@ -156,7 +159,7 @@ def figure(result):
             shown = np.arange(0, len(losses), max(1, len(losses) // 2000))
             right.semilogy(shown * rate, losses[shown], color=colour, lw=1, label=f"learning rate {rate:g}")
         left.set(xlabel="updates x learning rate", ylabel="sharpness", ylim=(0, 2.9 / min(config.rates)),
-                 title="The sharpness rises to 2 / learning rate, and stays")
+                 title="The sharpness rises to 2 / learning rate, and stays about it")
         left.legend(loc="upper center", ncols=2)
         right.set(xlabel="updates x learning rate", ylabel="loss", title="The loss goes on falling all the same")
         right.legend(loc="lower left")

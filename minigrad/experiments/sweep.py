@@ -8,6 +8,7 @@ own; a sweep that is started again in the same folder computes only the cells th
 import contextlib
 import csv
 import hashlib
+import inspect
 import itertools
 import json
 import math
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigrad import experiments
+from minigrad import __version__, experiments
 from minigrad.experiments import workers
 from minigrad.experiments.experiment import as_json, quiet
 from minigrad.files import whole
@@ -146,7 +147,11 @@ class Sweep:
             raise FileExistsError(f"{self.folder} is no folder")
         if self.card.exists():
             theirs = json.loads(self.card.read_text(encoding="utf-8"))
-            if theirs != json.loads(self.words()):
+            mine = json.loads(self.words())
+            if theirs != mine:
+                if all(theirs.get(name) == mine[name] for name in ("experiment", "settings")):
+                    raise FileExistsError(f"{self.folder} holds cells that another version of {self.experiment} has "
+                                          f"computed; they would not go with new ones")
                 given = ", ".join(f"{name} = {value}" for name, value in theirs.get("settings", {}).items())
                 raise FileExistsError(f"{self.folder} holds another sweep, of {theirs.get('experiment')} with "
                                       f"{given or 'the default settings'}")
@@ -160,7 +165,9 @@ class Sweep:
 
     def words(self):
         """Return what stands in it."""
-        return as_json({"experiment": self.experiment, "settings": self.settings})
+        source = inspect.getsource(self.module).encode()
+        return as_json({"experiment": self.experiment, "settings": self.settings, "minigrad": __version__,
+                        "source": hashlib.sha256(source).hexdigest()[:16]})
 
     def prepare(self, force=False):
         """Make the folder; one that holds something else is refused by :meth:`check` unless ``force`` is set.
@@ -189,9 +196,10 @@ class Sweep:
     def record(self, cell):
         """Return what is known of a cell: a dict with "headline" or "error"; an empty one if nothing is."""
         try:
-            return json.loads(self.path(cell).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
+            found = json.loads(self.path(cell).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):         # no JSON, or no text
+            found = None
+        return found if isinstance(found, dict) else {}
 
     def missing(self):
         """Return the cells that are not finished: not run, or failed."""
@@ -216,6 +224,8 @@ class Sweep:
         """
         if dask is not None or jobs > 1:
             workers.needed(*(("joblib", "sweep") if dask is None else ("distributed", "cluster")))
+        if dask is not None:
+            workers.find_scheduler(dask)        # before another sweep is deleted for this one
         self.prepare(force)
         tasks = [(cell.name, self.module.__name__, cell.config) for cell in self.missing()]
         if dask is not None:

@@ -129,11 +129,11 @@ def on_cluster(tasks, address):
         ConnectionError: if there is no scheduler at that address.
     """
     distributed = needed("distributed", "cluster")
+    find_scheduler(address)
     try:
-        answers(address)
         client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
-        raise ConnectionError(f"no Dask scheduler at {address} ({words(error)}); it is tcp://host:port") from None
+        raise no_scheduler(address, error) from None
     with client:
         futures = {client.submit(compute, module, config, pure=False): (cell, config) for cell, module, config in tasks}
         for future in distributed.as_completed(list(futures), loop=client.loop):
@@ -147,16 +147,24 @@ def on_cluster(tasks, address):
             yield cell, record
 
 
-def answers(address):
+def find_scheduler(address):
     """See at once whether somebody listens there; a client of Dask waits long, and is noisy about it.
 
     Raises:
-        OSError, ValueError: if not, or if it is no address.
+        ConnectionError: if not, or if it is no address.
     """
     host, _, port = address.rpartition("/")[2].rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise ValueError("it has no port")
-    socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    try:
+        if not port.isdecimal() or int(port) > 65535:
+            raise ValueError("it has no port")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise no_scheduler(address, error) from None
+
+
+def no_scheduler(address, error):
+    """Return the error for an address where there is no scheduler."""
+    return ConnectionError(f"no Dask scheduler at {address} ({words(error)}); it is tcp://host:port")
 
 
 def needed(package, extra):
