@@ -50,8 +50,8 @@ class SuitsAdam(Claim):
 
     Adam (Kingma, Ba 2015) divides by the root of a mean of g^2 with a memory of about 1000 steps, so that one spike,
     as 1000^2, makes its steps short for thousands of steps; RMSprop with alpha = 0.99 forgets sooner, and loses less.
-    With the clip the spike is one gradient like others.  What is true: a clip that acts on *every* step means nothing
-    to Adam, which does not mind a constant factor on all gradients.
+    With the clip the spike is one gradient like others.  What is true: a clip that acts on *every* step, and cuts them
+    alike, means nothing to Adam, which does not mind a constant factor on all gradients.
     """
 
     id = "clip-and-adam"
@@ -84,7 +84,9 @@ class SuitsAdam(Claim):
     def say(self, n):
         return (f"After one spike Adam comes {n['way, Adam, plain']:.2f} far in 2900 steps, with a clip "
                 f"{n['way, Adam, clipped']:.2f}; RMSprop {n['way, RMSprop, plain']:.2f} and "
-                f"{n['way, RMSprop, clipped']:.2f}.")
+                f"{n['way, RMSprop, clipped']:.2f}; a factor of 7 on all gradients moves Adam by "
+                f"{n['factor 7 on all gradients, Adam']:.0e}, so that a clip which cuts every step alike does nothing "
+                f"for it.")
 
     def draw(self, ax, arrays, n):
         lines(ax, arrays, "step", "distance from the start",

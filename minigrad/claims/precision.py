@@ -17,13 +17,14 @@ class PreventsNaN(Claim):
 
     The coefficient is 1 / inf = 0, and inf * 0 is NaN.  The chain begins at 1e-200 and ends at 1e200, so that the
     forward pass is finite; its gradient is beyond float64.  Clipped afterwards it is NaN.  Clipped inside the backward
-    pass, at every hundredth factor, it never overflows.
+    pass, at every hundredth factor, it never overflows.  So a clip prevents the NaN of an overflow that it comes
+    before, and mends nothing that is there already.
     """
 
     id = "clip-nan"
     text = "Clipping prevents NaN."
-    question = "Is the gradient finite after a clip, where it was not before?"
-    expected_verdict = "false"
+    question = "Is the gradient finite after a clip, where without the clip it is not?"
+    expected_verdict = "depends"
     expected = (Expected("NaN after a norm clip of [3, inf]", 1, "inf * 0", 0),
                 Expected("NaN after a norm clip of [3, NaN]", 2, "the norm is NaN", 0),
                 Expected("finite after an overflow, clipped afterwards", 0, "inf * 0", 0),
@@ -48,16 +49,15 @@ class PreventsNaN(Claim):
         return numbers, {}
 
     def decide(self, n):
-        rescued = (n["NaN after a norm clip of [3, inf]"] == 0 and n["NaN after a norm clip of [3, NaN]"] == 0
-                   and n["finite after an overflow, clipped afterwards"] == 2)
-        return "holds" if rescued else "false"
+        finite = [*(n[f"NaN after a norm clip of [3, {name}]"] == 0 for name in ("inf", "NaN")),
+                  *(n[f"finite after an overflow, clipped {name}"] == 2 for name in ("afterwards", "inside"))]
+        return "holds" if all(finite) else "depends" if any(finite) else "false"
 
     def say(self, n):
-        return (f"[3, inf] clipped by norm holds {n['NaN after a norm clip of [3, inf]']} NaN (inf times 0), [3, NaN] "
-                f"{n['NaN after a norm clip of [3, NaN]']}; of a gradient of 10^400 a clip afterwards leaves "
-                f"{n['finite after an overflow, clipped afterwards']} of 2 numbers finite, one inside the backward "
-                f"pass "
-                f"{n['finite after an overflow, clipped inside']}.")
+        return (f"Clips inside the backward pass leave {n['finite after an overflow, clipped inside']} of 2 numbers of "
+                f"a gradient of 10^400 finite, one afterwards {n['finite after an overflow, clipped afterwards']}; of "
+                f"what is there already, [3, inf] clipped by norm holds {n['NaN after a norm clip of [3, inf]']} NaN "
+                f"(inf times 0) and [3, NaN] {n['NaN after a norm clip of [3, NaN]']}.")
 
 
 @enter

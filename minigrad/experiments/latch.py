@@ -71,10 +71,11 @@ def figure(result):
         colours = (plot.style.BLUE, plot.style.ORANGE, plot.style.VERMILLION, plot.style.GREEN, plot.style.PURPLE)
         for index, (w, values) in enumerate(zip(result.arrays["w"], slopes)):
             colour = colours[index % len(colours)]
-            ax.plot(steps, lanes.place(values), color=colour, label=f"w = {w:g}")
             predicted = theory.latch(w).factor ** steps
-            ax.plot(steps, lanes.place(predicted), "--", color="black", lw=1,
-                    label="w (1 - h*²) to the power t" if index == 0 else None)
+            ax.plot(steps, lanes.place(predicted), "--", color="black", lw=1, zorder=1)
+            ax.plot(steps, lanes.place(values), "o", color=colour, ms=6, markevery=max(1, len(steps) // 17),
+                    label=f"w = {w:g}: {values[0]:.4f} per step")
+        ax.plot([], [], "--", color="black", lw=1, label="predicted: w (1 - h*²) to the power t")
         ax.set(xlabel="steps t", ylabel="dh_t / dh_0", title="A unit at its attractor forgets what disturbs it")
         ax.legend()
     return fig

@@ -73,10 +73,10 @@ def figure(result):
     with plot.styled():
         fig = Figure(figsize=(8, 5), layout="constrained")
         ax = fig.subplots()
-        ax.plot(back, np.log10(sizes), color=plot.style.BLUE, label="measured: ||dL/dh_t||")
-        ax.plot(back, powers, "--", color="black", lw=1.1, label="predicted: ||W^k||")
-        ax.plot(back, back * np.log10(config.radius), ":", color=plot.style.VERMILLION, lw=2,
-                label=f"what the radius {config.radius:g} says")
+        ax.plot(back, np.log10(sizes), color=plot.style.BLUE, lw=4, alpha=0.5, label="measured: ||dL/dh_t||")
+        ax.plot(back, powers, "--", color="black", lw=1.6, label="predicted: ||W^k||")
+        ax.plot(back, back * np.log10(config.radius), "--", color=plot.style.VERMILLION, lw=1.6,
+                label=f"predicted from the radius {config.radius:g} alone")
         ax.set_ylim(bottom=max(ax.get_ylim()[0], -20))
         ax.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
         ax.set(xlabel="steps k back from the loss", ylabel="norm of the gradient",
