@@ -199,8 +199,7 @@ class Optimizer:
     def step(self, closure=None, *, weight=1.0, loss=None):
         """Run the hooks on the gradients in ``.grad`` and, unless they hold or skip it, update the parameters.
 
-        Where no parameter has a gradient nothing happens: the report says "skip", and the first one comes with a
-        warning.
+        Where no parameter has a gradient nothing happens: the report says "skip", the first time with a warning.
 
         Args:
             closure: a function without arguments that computes the gradients and returns the loss, called first.
