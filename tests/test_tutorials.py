@@ -1,17 +1,17 @@
-"""The tutorials run from top to bottom, show what they showed when they were committed, and their checks can tell."""
+"""The tutorials run from top to bottom, show what they showed when committed, and are what their sources say."""
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from minigrad import check
-from minigrad.norms import norm
 
 nbformat = pytest.importorskip("nbformat")
-pytest.importorskip("jupytext")
+jupytext = pytest.importorskip("jupytext")
 pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
@@ -21,14 +21,17 @@ builder = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(builder)
 
 SOURCES = builder.sources()
-LEARNERS = [s for s in SOURCES if s.parent == TUTORIALS]
-each = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.relative_to(TUTORIALS).as_posix())
-each_learners = pytest.mark.parametrize("source", LEARNERS, ids=lambda s: s.name)
+EDITIONS = [(lang, solutions) for lang in ("en", "zh") for solutions in (False, True)]
+each = pytest.mark.parametrize("source", SOURCES, ids=lambda s: s.stem)
+each_edition = pytest.mark.parametrize(("lang", "solutions"), EDITIONS,
+                                       ids=lambda v: v if isinstance(v, str) else ("learner", "solutions")[v])
+both = pytest.mark.parametrize("solutions", [False, True], ids=["learner", "solutions"])
+REBUILD = "rebuild: python tutorials/build.py"
 
 
-def committed(source):
-    """The notebook that stands beside a source."""
-    return nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+def committed(source, lang="en", solutions=False):
+    """One of the notebooks of a source, as it stands in its folder."""
+    return nbformat.read(builder.place(source, lang, solutions), as_version=4)
 
 
 def text(cell):
@@ -38,7 +41,12 @@ def text(cell):
 
 def kinds(cell):
     """What else it put out: the kinds of its displays."""
-    return [sorted(o.data) for o in cell.get("outputs", []) if o.output_type != "stream"]
+    return [sorted(o.get("data", {"error": ""})) for o in cell.get("outputs", []) if o.output_type != "stream"]
+
+
+def code(notebook):
+    """The sources of the code cells."""
+    return [c.source for c in notebook.cells if c.cell_type == "code"]
 
 
 def tagged(notebook, tag):
@@ -46,89 +54,147 @@ def tagged(notebook, tag):
     return [c for c in notebook.cells if tag in c.metadata.get("tags", [])]
 
 
-@pytest.fixture(scope="module")
-def ran():
-    """Run each notebook once, in a kernel of its own, when it is first asked for."""
-    done = {}
-
-    def run(source):
-        if source not in done:
-            done[source] = builder.execute(builder.read(source))      # raises if a cell does
-        return done[source]
-    return run
-
-
-def test_there_are_tutorials_and_each_has_solutions():
-    assert LEARNERS
-    assert [s.name for s in SOURCES if s.parent != TUTORIALS] == [s.name for s in LEARNERS]
+def results(notebook):
+    """What the checks printed and gave, one by one."""
+    return [(text(c), [o.data["text/plain"] for o in c.outputs if o.output_type == "execute_result"])
+            for c in tagged(notebook, "check")]
 
 
 # ------------------------------------------------------------------------------------- run
 
 @each
-def test_it_runs_and_the_committed_outputs_are_fresh(source, ran):
-    fresh, kept = ran(source), committed(source)
-    assert [text(c) for c in fresh.cells] == [text(c) for c in kept.cells], "rebuild: python tutorials/build.py"
-    assert [kinds(c) for c in fresh.cells] == [kinds(c) for c in kept.cells]
+@both
+def test_it_runs_and_the_committed_outputs_are_fresh(source, solutions):
+    """Each runs once, in a kernel of its own; that a cell raises fails the test."""
+    fresh, kept = builder.execute(builder.read(source, "en", solutions)), committed(source, "en", solutions)
+    assert [text(c) for c in fresh.cells] == [text(c) for c in kept.cells], REBUILD
+    assert [kinds(c) for c in fresh.cells] == [kinds(c) for c in kept.cells], REBUILD
     assert not any(o.get("name") == "stderr" for c in fresh.cells for o in c.get("outputs", []))
+    again = nbformat.reads(nbformat.writes(fresh), as_version=4)
+    assert [(c.id, c.metadata) for c in again.cells] == [(c.id, c.metadata) for c in kept.cells]
 
-
-@each_learners
-def test_a_learner_who_has_done_nothing_is_told_so(source, ran):
-    cells = tagged(ran(source), "check")
-    assert len(cells) == 3
-    for cell in cells:
-        assert re.fullmatch(r"\w+: not written yet\. .*\n", text(cell)), text(cell)
-
-
-@each_learners
-def test_the_solutions_pass(source, ran):
-    cells = tagged(ran(TUTORIALS / "solutions" / source.name), "check")
-    assert len(cells) == 3
-    for cell in cells:
-        assert re.fullmatch(r"\w+: passed, \d+ inputs tried\.\n", text(cell)), text(cell)
-
-
-@each_learners
-def test_there_is_a_key_figure(source, ran):
-    for notebook in (ran(source), committed(source)):
-        assert any("image/png" in kind for c in notebook.cells for kind in kinds(c))
-
-
-# ------------------------------------------------------------------------- source and notebook
 
 @each
-def test_source_and_notebook_are_in_step(source):
+def test_a_learner_who_has_done_nothing_is_told_so_and_the_solutions_pass(source):
+    """Of what is committed; that it is fresh is the test above."""
+    names = check.EXERCISES[source.stem[:2]][1]
+    untouched, solved = results(committed(source)), results(committed(source, solutions=True))
+    assert len(untouched) == len(solved) == len(names) == 3
+    for name, (line, value) in zip(names, untouched, strict=True):
+        assert re.fullmatch(rf"{name}: not written yet\. .*\n", line)
+        assert value == ["0"]
+    for name, (line, value) in zip(names, solved, strict=True):
+        assert re.fullmatch(rf"{name}: passed, \d+ inputs? tried\.\n", line)
+        assert value == ["1"]
+
+
+# ------------------------------------------------------------------------- source and editions
+
+def test_every_tutorial_of_the_course_is_there_and_its_exercises_are_in_the_table():
+    assert [s.stem[:2] for s in SOURCES] == list(check.EXERCISES)
+    assert [s.stem[3:] for s in SOURCES] == [page for page, _ in check.EXERCISES.values()]
+    wanted = {builder.place(s, lang, solutions) for s in SOURCES for lang, solutions in EDITIONS}
+    assert set(TUTORIALS.rglob("[0-9][0-9]_*.ipynb")) == wanted
+
+
+@each
+@each_edition
+def test_source_and_notebook_are_in_step(source, lang, solutions):
     def content(notebook):
         return [(c.cell_type, c.source, c.metadata) for c in notebook.cells]
 
-    assert content(builder.read(source)) == content(committed(source)), "rebuild: python tutorials/build.py"
+    assert content(builder.read(source, lang, solutions)) == content(committed(source, lang, solutions)), REBUILD
 
 
 @each
-def test_the_notebook_is_clean(source):
-    path, notebook = source.with_suffix(".ipynb"), committed(source)
+@both
+def test_the_editions_share_their_code_their_outputs_and_their_figures(source, solutions):
+    english, chinese = committed(source, "en", solutions), committed(source, "zh", solutions)
+    assert code(english) == code(chinese)
+    assert [c.outputs for c in english.cells if c.cell_type == "code"] == \
+           [c.outputs for c in chinese.cells if c.cell_type == "code"]
+    assert [c.cell_type for c in english.cells] == [c.cell_type for c in chinese.cells]
+    assert [c.metadata.get("slideshow") for c in english.cells] == [c.metadata.get("slideshow") for c in chinese.cells]
+
+
+@each
+def test_a_text_and_its_partner_show_the_same_formulas_and_names(source):
+    """What is displayed and what stands in backquotes is the same; no heading or item is left out."""
+    def shape(cell):
+        prose = re.sub(r"^ {4}.*$", "", cell.source, flags=re.MULTILINE)
+        return (sorted(re.findall(r"\$\$.+?\$\$", cell.source, re.DOTALL)), sorted(re.findall(r"`[^`\n]+`", prose)),
+                len(re.findall(r"^#+ ", prose, re.MULTILINE)), len(re.findall(r"^\* ", prose, re.MULTILINE)),
+                re.findall(r"^ {4}.*$", cell.source, re.MULTILINE))
+
+    texts = [c for c in jupytext.read(source).cells if c.cell_type == "markdown"]
+    for english, chinese in zip(texts[::2], texts[1::2], strict=True):
+        assert (english.metadata["lang"], chinese.metadata["lang"]) == ("en", "zh")
+        assert shape(english) == shape(chinese), english.source[:60]
+        assert re.search(r"[\u4e00-\u9fff]", chinese.source)
+        assert not re.search(r"[\u4e00-\u9fff]", english.source)
+
+
+@each
+def test_without_its_solutions_a_notebook_is_the_learners(source):
+    """The exercises of the solutions, emptied, are the learner's; the checks are the same; no mark is left over."""
+    solved, learners = committed(source, solutions=True), committed(source)
+    emptied = [builder.MARKED.sub(r"\1raise NotImplementedError", c.source) for c in tagged(solved, "exercise")]
+    assert emptied == [c.source for c in tagged(learners, "exercise")]
+    assert [c.source for c in tagged(solved, "check")] == [c.source for c in tagged(learners, "check")]
+    assert not any("SOLUTION" in c.source or "solution" in c.metadata.get("tags", []) for c in learners.cells)
+
+
+# ------------------------------------------------------------------------- what a notebook must be
+
+@each
+@each_edition
+def test_the_notebook_is_clean(source, lang, solutions):
+    path, notebook = builder.place(source, lang, solutions), committed(source, lang, solutions)
     nbformat.validate(notebook)
     assert path.stat().st_size < 300_000
     assert len(notebook.cells) <= 25
-    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert "version" not in notebook.metadata.language_info
     assert [c.id for c in notebook.cells] == [f"cell-{i:02d}" for i in range(len(notebook.cells))]
-    assert all(set(c.metadata) <= {"lang", "slideshow", "tags"} for c in notebook.cells)
+    assert all(set(c.metadata) <= {"lang", "slideshow", "tags", "nbgrader"} for c in notebook.cells)
+    assert all(c.metadata.lang == lang for c in notebook.cells if c.cell_type == "markdown")
     counts = [c.execution_count for c in notebook.cells if c.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))
     for cell in notebook.cells:
-        shown = cell.source + text(cell) + "".join(str(o.data.get("text/plain", "")) for o in cell.get("outputs", [])
-                                                   if o.output_type != "stream")
+        displays = [o for o in cell.get("outputs", []) if o.output_type != "stream"]
+        shown = cell.source + text(cell) + "".join(str(o.data.get("text/plain", "")) for o in displays)
         assert not re.search(r"(?<![\w.:/])/(home|Users|root|tmp|work|var|usr|opt|mnt)/|[A-Z]:\\", shown), shown
 
 
 @each
-def test_it_begins_with_one_line_that_installs(source):
-    first = committed(source).cells[0]
+@each_edition
+def test_it_begins_with_one_line_that_installs(source, lang, solutions):
+    first = committed(source, lang, solutions).cells[0]
     assert first.cell_type == "markdown"
+    assert re.match(rf"# {source.stem[:2]} · \S", first.source)
     assert first.source.count('python -m pip install -e ".[notebook]"') == 1
 
+
+@each
+def test_it_has_a_goal_a_key_figure_and_its_reading(source):
+    for lang, goal, reading in (("en", "**Goal: ", "**What to see.**"), ("zh", "**目标：", "**看什么。**")):
+        notebook = committed(source, lang)
+        assert goal in notebook.cells[0].source
+        readings = [i for i, c in enumerate(notebook.cells) if c.source.startswith(reading)]
+        assert readings
+        for i in readings:
+            assert any("image/png" in kind for kind in kinds(notebook.cells[i - 1])), "no figure above"
+
+
+@each
+def test_it_imports_only_what_an_installation_has(source):
+    modules = set(re.findall(r"^(?:import|from) ([\w.]+)", "\n".join(code(committed(source))), re.MULTILINE))
+    own = {m for m in modules if m.partition(".")[0] == "minigrad"}
+    assert {m.partition(".")[0] for m in modules} - set(sys.stdlib_module_names) <= {"minigrad", "numpy", "matplotlib"}
+    assert not [m for m in own if "._" in m]
+
+
+# ----------------------------------------------------------------------------------- a lecture
 
 @each
 def test_a_lecture_has_its_slides(source):
@@ -138,181 +204,52 @@ def test_a_lecture_has_its_slides(source):
     assert set(slides) <= {None, "slide", "subslide", "fragment", "notes", "skip"}
 
 
-@each
-def test_every_text_cell_says_its_language(source):
-    assert all(c.metadata.get("lang") == "en" for c in committed(source).cells if c.cell_type == "markdown")
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("source", SOURCES[:1], ids=lambda s: s.stem)
+def test_nbconvert_makes_slides_of_the_tags(source, lang, tmp_path):
+    pytest.importorskip("nbconvert")
+    path = builder.place(source, lang)
+    command = [sys.executable, "-m", "nbconvert", "--to", "slides", "--output-dir", str(tmp_path), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / f"{source.stem}.slides.html").read_text(encoding="utf-8")
+    notebook = committed(source, lang)
+    types = [c.metadata.get("slideshow", {}).get("slide_type") for c in notebook.cells]
+    assert len(re.findall("<section", page)) == 2 * types.count("slide") + types.count("subslide")
+    figures = sum("image/png" in kind for cell in notebook.cells for kind in kinds(cell))
+    assert len(re.findall(r'<img [^>]*src="data:image/png;base64,', page)) == figures
 
 
-@each_learners
-def test_solutions_answer_the_exercises_as_they_are_set(source):
-    """Without what stands between the marks, a solution is the learner's cell, and the checks are the same."""
-    ours, theirs = builder.read(TUTORIALS / "solutions" / source.name), builder.read(source)
-    marked = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
-    emptied = [marked.sub(r"\1raise NotImplementedError", c.source) for c in tagged(ours, "exercise")]
-    assert emptied == [c.source for c in tagged(theirs, "exercise")]
-    assert [c.source for c in tagged(ours, "check")] == [c.source for c in tagged(theirs, "check")]
-    assert not any("SOLUTION" in c.source for c in theirs.cells)
+# ----------------------------------------------------------------------------- refused sources
+
+EXERCISE = """# %% tags=["exercise"]
+def answer(x):
+    ### BEGIN SOLUTION
+    return x
+    ### END SOLUTION
+"""
 
 
-def test_building_twice_gives_the_same_metadata(ran):
-    source = SOURCES[-1]
-    again = nbformat.reads(nbformat.writes(ran(source)), as_version=4)
-    kept = committed(source)
-    assert again.metadata == kept.metadata
-    assert [(c.id, c.metadata) for c in again.cells] == [(c.id, c.metadata) for c in kept.cells]
-
-
-# --------------------------------------------------------------------------- the checks themselves
-
-def loop_power(w, T):
-    out = 1.0
-    for _ in range(T):
-        out = out * w
-    return out
-
-
-def clip(grads, max_norm):
-    length = np.sqrt(sum((g * g).sum() for g in grads))
-    return [g * min(1.0, max_norm / max(length, 1e-300)) for g in grads]
-
-
-def clip_as_torch(grads, max_norm):
-    length = np.linalg.norm(np.concatenate([g.ravel() for g in grads]))
-    return [g * min(1.0, max_norm / (length + 1e-9)) for g in grads]
-
-
-def unit(grads, ctx):
-    return {name: g / ctx.norm if ctx.norm else g for name, g in grads.items()}
-
-
-def unit_in_two_steps(grads, ctx):
-    largest = max(np.abs(g).max() for g in grads.values()) or 1.0
-    length = np.sqrt(sum(((g / largest) ** 2).sum() for g in grads.values())) or 1.0
-    return {name: g / largest / length for name, g in grads.items()}
-
-
-def one_line(capsys):
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert out.endswith("\n")
-    assert out.count("\n") == 1
-    return out.rstrip("\n")
-
-
-@pytest.mark.parametrize(("exercise", "answer"), [
-    (check.chain_factor, lambda w, T: w ** T), (check.chain_factor, loop_power),
-    (check.chain_factor, lambda w, T: np.prod(np.full(T, w))),
-    (check.clip_norm, clip), (check.clip_norm, clip_as_torch),
-    (check.unit_norm, unit), (check.unit_norm, unit_in_two_steps),
+@pytest.mark.parametrize(("cells", "said"), [
+    ('# %% [markdown] lang="en"\n# # 99 · T\n', "needs its Chinese partner"),
+    ('# %% [markdown] lang="en"\n# # 99 · T\n# %%\n1\n', "needs its Chinese partner"),
+    ('# %% [markdown] lang="zh"\n# # 99 · T\n', "must follow the English one"),
+    ('# %% [markdown]\n# # 99 · T\n', "must follow the English one"),
+    ('# %% tags=["exercise"]\ndef answer(x):\n    return x\n', "one pair of solution marks"),
+    ('# %% tags=["exercise"]\ndef solve(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION\n',
+     "one pair of solution marks"),
+    ('# %% tags=["check"]\ncheck.chain_factor(answer)\n', "below its exercise"),
+    (f'{EXERCISE}# %% tags=["check"]\nok = check.chain_factor(answer)\n', "below its exercise"),
 ])
-def test_right_answers_pass(exercise, answer, capsys):
-    assert exercise(answer) is True
-    assert re.fullmatch(rf"{exercise.__name__}: passed, \d+ inputs tried\.", one_line(capsys))
+def test_a_source_that_does_not_keep_to_the_form_is_refused(cells, said, tmp_path):
+    source = tmp_path / "99_test.py"
+    source.write_text(cells, encoding="utf-8")
+    with pytest.raises(builder.SourceError, match=said):
+        builder.read(source)
 
 
-def in_place(grads, max_norm):
-    for g in grads:
-        g *= 0.5
-    return grads
-
-
-WRONG = [
-    # the exercise, a wrong answer, the smallest input that shows it, what is expected there, and part of the hint
-    (check.chain_factor, lambda w, T: w * T, "w = 1.5, T = 0", "1", "no step"),
-    (check.chain_factor, lambda w, T: w ** (T + 1), "w = 1.5, T = 0", "1", "no step"),
-    (check.chain_factor, lambda w, T: abs(w) ** T, "w = -2, T = 1", "-2", "once more"),
-    (check.chain_factor, lambda w, T: 1 + T * (w - 1), "w = 1.5, T = 2", "2.25", "once more"),
-    (check.chain_factor, lambda w, T: T * w ** (T - 1) if w else 0.0, "w = 1.5, T = 0", "1", "no step"),
-    (check.clip_norm, lambda grads, c: grads, "grads = [[3, 4]], max_norm = 1", "[[0.6, 0.8]]", "should be 1"),
-    (check.clip_norm, lambda grads, c: [np.clip(g, -c, c) for g in grads], "grads = [[3, 4]], max_norm = 1",
-     "[[0.6, 0.8]]", "direction"),
-    (check.clip_norm, lambda grads, c: [clip([g], c)[0] for g in grads], "grads = [[3], [4]], max_norm = 2.5",
-     "[[1.5], [2]]", "direction"),
-    (check.clip_norm, lambda grads, c: [g * c / np.sqrt(sum((a * a).sum() for a in grads)) for g in grads],
-     "grads = [[0.5]], max_norm = 1", "[[0.5]]", "leave the gradient alone"),
-    (check.clip_norm, lambda grads, c: [g / norm(grads) * min(norm(grads), c) for g in grads],
-     "grads = [[0, 0]], max_norm = 1", "[[0, 0]]", "0 / 0"),
-    (check.clip_norm, lambda grads, c: clip(grads, c)[0], "grads = [[0.5]], max_norm = 1", "[[0.5]]",
-     "one array for each"),
-    (check.unit_norm, lambda grads, ctx: grads, "grads = {'w': [2]}", "{'w': [1]}", "should be 1"),
-    (check.unit_norm, lambda grads, ctx: {k: g / max(ctx.norm, 1) for k, g in grads.items()}, "grads = {'w': [0.5]}",
-     "{'w': [1]}", "should be 1"),
-    (check.unit_norm, lambda grads, ctx: {k: np.sign(g) for k, g in grads.items()}, "grads = {'w': [3, 4]}",
-     "{'w': [0.6, 0.8]}", "direction"),
-    (check.unit_norm, lambda grads, ctx: {k: g / ctx.norm for k, g in grads.items()}, "grads = {'w': [0, 0]}",
-     "{'w': [0, 0]}", "zeros"),
-    (check.unit_norm, lambda grads, ctx: {k: g / (np.sqrt((g * g).sum()) or 1) for k, g in grads.items()},
-     "grads = {'a': [3], 'b': [4]}", "{'a': [0.6], 'b': [0.8]}", "direction"),
-    (check.unit_norm, lambda grads, ctx: {k: g / (np.sqrt(sum((a * a).sum() for a in grads.values())) or 1)
-                                          for k, g in grads.items()},
-     "grads = {'w': [3e-200, 4e-200]}", "{'w': [0.6, 0.8]}", "ctx.norm"),
-]
-
-
-@pytest.mark.parametrize(("exercise", "answer", "shown", "expected", "hint"), WRONG)
-def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, expected, hint, capsys):
-    assert exercise(answer) is False
-    line = one_line(capsys)
-    assert line.startswith(f"{exercise.__name__}: not yet right for {shown}: expected {expected}, received ")
-    assert hint in line.split("Hint: ")[1]
-
-
-@pytest.mark.parametrize(("exercise", "answer", "received", "hint"), [
-    (check.chain_factor, lambda w, T: 1 / 0, "ZeroDivisionError: division by zero", "error"),
-    (check.chain_factor, lambda w: w, "TypeError: ", "error"),
-    (check.chain_factor, lambda w, T: None, "None", "return"),
-    (check.chain_factor, lambda w, T: "many", "many", "kind of value"),
-    (check.clip_norm, in_place, "ValueError: ", "do not change the arrays"),
-    (check.clip_norm, lambda grads, c: 3, "3", "kind of value"),
-    (check.unit_norm, lambda grads, ctx: None, "TypeError: hook <lambda> returned NoneType", "error"),
-    (check.unit_norm, lambda grads, ctx: {}, "ValueError: ", "error"),
-    (check.unit_norm, lambda grads, ctx: [][1], "IndexError: list index out of range", "error"),
-])
-def test_errors_and_odd_values_are_part_of_the_line(exercise, answer, received, hint, capsys):
-    assert exercise(answer) is False
-    line = one_line(capsys)
-    assert f", received {received}" in line
-    assert hint in line.split("Hint: ")[1]
-
-
-@pytest.mark.parametrize("exercise", [check.chain_factor, check.clip_norm, check.unit_norm])
-def test_what_is_not_written_yet_is_no_error(exercise, capsys):
-    def answer(*args):
-        raise NotImplementedError
-
-    assert exercise(answer) is False
-    assert one_line(capsys).startswith(f"{exercise.__name__}: not written yet. ")
-
-
-def test_a_long_value_or_message_stays_one_short_line(capsys):
-    def answer(w, T):
-        raise ValueError("first line\nsecond line " + 500 * "x")
-
-    check.chain_factor(answer)
-    assert len(one_line(capsys)) < 400
-
-
-def test_ctrl_c_is_not_swallowed():
-    def answer(w, T):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        check.chain_factor(answer)
-
-
-def test_examine_stops_at_the_first_failure_and_counts(capsys):
-    seen = []
-    cases = [check.Case(f"x = {x}", (x,), x, lambda got, x=x: "" if got == x else "no") for x in range(5)]
-    assert check.examine("identity", lambda x: seen.append(x) or min(x, 2), cases) is False
-    assert seen == [0, 1, 2, 3]
-    assert one_line(capsys) == "identity: not yet right for x = 3: expected 3, received 2. Hint: no."
-    assert check.examine("identity", lambda x: x, cases) is True
-    assert one_line(capsys) == "identity: passed, 5 inputs tried."
-
-
-def test_an_answer_gets_copies_that_it_cannot_write():
-    array = np.ones(2)
-    given = check.frozen(([array], {"w": array}))
-    assert not given[0][0].flags.writeable
-    assert not given[1]["w"].flags.writeable
-    assert array.flags.writeable
+def test_solutions_need_to_know_where_the_exercises_begin(tmp_path):
+    source = tmp_path / "99_test.py"
+    source.write_text('# %% [markdown] lang="en"\n# # 99\n# %% [markdown] lang="zh"\n# # 题\n', encoding="utf-8")
+    with pytest.raises(builder.SourceError, match="## Your turn"):
+        builder.read(source, solutions=True)

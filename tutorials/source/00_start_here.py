@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -24,7 +23,18 @@
 #
 # Run the cells from top to bottom. All of it takes about ten seconds. Three exercises at the end check themselves.
 
-# %%
+# %% [markdown] lang="zh"
+# # 00 · 从这里开始
+#
+# **目标：用五行代码看到一次梯度爆炸。** 然后看它怎样毁掉一次训练，再把它裁剪掉，弄清裁剪做了什么、没做什么。
+#
+# 你需要会 Python，知道链式法则。只需在项目文件夹中安装一次：
+#
+#     python -m pip install -e ".[notebook]"
+#
+# 从上到下依次运行各个单元格，全部大约需要十秒。最后有三道自动批改的练习。
+
+# %% tags=["setup"]
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -40,6 +50,15 @@ from minigrad import check, hooks, nn, optim
 # $$\frac{dh_T}{dx} = w \cdot w \cdots w = w^T$$
 #
 # `backward()` goes through the chain from its end to its beginning. It multiplies by $w$ at each step.
+
+# %% [markdown] lang="zh"
+# ## 1. 五行代码
+#
+# 取一个数，连续乘一百次 $w$：$h_0 = x$，$h_{t+1} = w\,h_t$。起点变一点，终点 $h_T$ 会变多少？每一步的导数都是 $w$，链式法则把它们乘起来：
+#
+# $$\frac{dh_T}{dx} = w \cdot w \cdots w = w^T$$
+#
+# `backward()` 从链的末端走回起点，每走一步就乘一次 $w$。
 
 # %% slideshow={"slide_type": "fragment"}
 x = mg.tensor(1.0, requires_grad=True)
@@ -74,7 +93,18 @@ for w in (0.5, 0.9, 1.0, 1.1, 1.5):
 # Let $W_k$ be 1.5 times a rotation. Without the tanh, each layer makes the gradient exactly 1.5 times as long: the law
 # $w^T$ again. The tanh has the slope $1 - h^2 \le 1$, which takes some of that away. How much? Measure it.
 
-# %%
+# %% [markdown] lang="zh"
+# **结论。** 预测与测量一致。$w > 1$ 时梯度*爆炸*，$w < 1$ 时梯度*消失*，而且都随步数呈指数变化：1.1 和 0.9 看上去人畜无害，结果却相差八个数量级以上。
+#
+# ## 2. 五十层
+#
+# 深层网络也是这样一条链。每一层计算 $h_k = \tanh(W_k h_{k-1})$，于是梯度按下式往回传：
+#
+# $$\frac{dL}{dh_{k-1}} = W_k^\top \left[(1 - h_k^2) \odot \frac{dL}{dh_k}\right]$$
+#
+# 令 $W_k$ 等于 1.5 乘一个旋转矩阵。如果没有 tanh，每过一层，梯度恰好变为 1.5 倍，又是 $w^T$ 这条规律。tanh 的斜率 $1 - h^2 \le 1$，会抵消掉一部分。抵消多少？测一测就知道。
+
+# %% tags=["setup"]
 inputs = np.linspace(-1, 1, 32)[:, None]
 targets = 0.8 * np.sin(3 * inputs)
 
@@ -122,7 +152,16 @@ for k in range(0, 49, 8):
 # loss of 0.057. We say that a net has *learned the curve* if it ends below three quarters of that. And because one run
 # proves nothing, we take four seeds.
 
-# %%
+# %% [markdown] lang="zh"
+# **结论。** 没有 tanh 时，规律在显示的每一位数字上都成立。有 tanh 时梯度仍然爆炸，但慢得多：48 层只放大 90 倍。斜率 $1 - h^2$ 吃掉了 1.5 的大部分，每层只剩下约 1.1 倍。
+#
+# ## 3. 训练它
+#
+# 让网络从 32 个点学习 $0.8 \sin 3x$。用最朴素的梯度下降 $p \leftarrow p - \eta\, g$，学习率 $\eta = 0.1$。`NormTrace` 记下每一步整个梯度的长度 $\lVert g \rVert$。
+#
+# 怎样算*没学会*？最好的阶跃函数（左边取一个值，右边取它的相反数）的损失是 0.057。最终损失低于它的四分之三，我们才说网络*学会了这条曲线*。一次训练说明不了什么，所以用四个随机种子。
+
+# %% tags=["setup"]
 step_function = np.sign(inputs) * np.abs(targets).mean()
 step_loss = np.mean((step_function - targets) ** 2)
 bar = 0.75 * step_loss
@@ -169,6 +208,17 @@ report(plain)
 # In minigrad that is a *hook*: it stands between `backward()` and the update. One argument changes, and nothing else:
 # the same seeds, the same first weights, the same rate.
 
+# %% [markdown] lang="zh"
+# **结论。** 梯度从第一步起就很长：学习率 0.1，范数 56，第一步就跨出了 5.6。四个种子没有一个学会。
+#
+# ## 4. 插上一个钩子
+#
+# *按范数裁剪*（Pascanu、Mikolov、Bengio，2013）：梯度比阈值 $c$ 长，就缩短到 $c$；否则原样不动。
+#
+# $$g \leftarrow g \cdot \min\left(1, \frac{c}{\lVert g \rVert}\right)$$
+#
+# 在 minigrad 里，这是一个*钩子*，位于 `backward()` 和参数更新之间。只改一个参数，其余全都不变：同样的种子，同样的初始权重，同样的学习率。
+
 # %%
 clipped = [train(seed, [hooks.ClipNorm(1.0)]) for seed in range(4)]
 report(clipped)
@@ -208,6 +258,13 @@ plt.show()
 # measure. `backward()` leaves the gradient in `p.grad`, and no hook writes there. So we can compare it with the step
 # that the parameters really made.
 
+# %% [markdown] lang="zh"
+# **看什么。** 两次训练的起始梯度相同，长度都是 56。*左*：不裁剪时，它猛跳到 118，再过二十次更新就大势已去。此后梯度一路缩小到 $10^{-4}$ 以下，网络学到的只是一个台阶：左边一个值，右边是它的相反数。*右*：橙线是 `backward()` 算出的梯度，蓝线是真正交给优化器的梯度，它从不越过阈值。圆点标出被裁剪的步；在其余各步，两条线重合。再跟着橙线看下去：开始时它远高于阈值，后来几乎不再超过。没有人裁剪橙线，是网络自己走到了梯度较短的地方。可见裁剪改变的不只是每一步，还有整条*路径*。
+#
+# ## 5. 裁剪做了什么，没做什么
+#
+# 常听到一种说法：“裁剪会改变方向。”还有一种：“裁剪让各层的梯度更均衡。”走一步，测一测。`backward()` 把梯度留在 `p.grad` 里，没有任何钩子会改写它，因此可以拿它和参数实际走出的一步相比。
+
 # %%
 net = make_net(seed=0)
 opt = optim.SGD(net.parameters(), lr=0.1, hooks=[hooks.ClipNorm(1.0)])
@@ -226,13 +283,14 @@ for name in ("0.weight", "48.weight", "98.weight"):
     print(f"{name:>9}: norm of the gradient {np.linalg.norm(gradient[name]):7.3f}, multiplied by {share:.6f}")
 
 # %%
+print("a gain of 0.5, clipped at 1:")
 vanishing = [train(seed, [hooks.ClipNorm(1.0)], gain=0.5, steps=50) for seed in range(4)]
 report(vanishing)
 coefficients = np.concatenate([trace.column("coefficient", hook="ClipNorm") for _, trace in vanishing])
 low, high = coefficients.min(), coefficients.max()
 print(f"clip coefficient over all {len(coefficients)} steps: from {low:g} to {high:g}")
 
-# %%
+print("\nno clipping, a rate of 0.005:")
 slow = [train(seed, [], lr=0.005) for seed in range(4)]
 report(slow)
 
@@ -246,7 +304,16 @@ report(slow)
 #   learned.
 # * Clipping is not the only cure. A rate that is twenty times smaller learns without it. But it makes *every* step
 #   shorter, not only those that are too long.
+
+# %% [markdown] lang="zh"
+# **结论。**
 #
+# * 方向不变：夹角的余弦是 1。步长恰好是学习率乘阈值。
+# * 各层之间的比例不变：所有层都乘以同一个数。（这里各层*权重*的梯度只差 2 倍，而第 2 节里 $dL/dh$ 相差 90 倍。所以两者都要看。）
+# * 消失的梯度依旧消失。裁剪从不放大，所以系数始终是 1，什么也没学到。
+# * 裁剪不是唯一的办法。学习率缩小到二十分之一，不裁剪也能学会。但这样*每一步*都变短了，而不只是那些过长的步。
+
+# %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
 #
 # Replace `raise NotImplementedError` and run the cell below it.
@@ -254,28 +321,61 @@ report(slow)
 # **Exercise 1.** A chain multiplies by $w$ for $T$ steps. By which factor is the gradient at its beginning longer than
 # at its end? Return a number, with its sign. What is it for $T = 0$?
 
+# %% [markdown] lang="zh"
+# ## 练习
+#
+# 把 `raise NotImplementedError` 换成你的代码，再运行下面的单元格。
+#
+# **练习 1。** 一条链乘了 $T$ 步 $w$。起点的梯度是终点的多少倍？返回一个数，连同符号。$T = 0$ 时是多少？
 
 # %% tags=["exercise"]
 def answer(w, T):
-    raise NotImplementedError
+    ### BEGIN SOLUTION
+    return w ** T
+    ### END SOLUTION
 
 
 # %% tags=["check"]
-passed_1 = check.chain_factor(answer)
+check.chain_factor(answer)
+
+# %% [markdown] lang="en" tags=["solution"]
+# Each step has the derivative $w$, and the chain rule multiplies $T$ of them: $w^T$. With no step at all the end *is*
+# the beginning, so the factor is $w^0 = 1$. A negative $w$ makes the sign alternate.
+
+# %% [markdown] lang="zh"
+# 每一步的导数是 $w$，链式法则把 $T$ 个 $w$ 乘起来，得 $w^T$。一步都没有时，终点*就是*起点，倍数是 $w^0 = 1$。$w$ 为负时，符号正负交替。
 
 # %% [markdown] lang="en"
 # **Exercise 2.** Write the clip of section 4 yourself. `grads` is a list of arrays, one per parameter. The norm is that
 # of all of them together: $\lVert g \rVert = \sqrt{\sum g_i^2}$ over every element of every array. Return a new list,
 # and leave the given arrays as they are.
 
+# %% [markdown] lang="zh"
+# **练习 2。** 自己实现第 4 节的裁剪。`grads` 是一个数组列表，每个参数一个数组。范数指全部数组合在一起的范数：$\lVert g \rVert = \sqrt{\sum g_i^2}$，对所有数组的所有元素求和。返回一个新列表，不要改动传入的数组。
 
 # %% tags=["exercise"]
 def answer(grads, max_norm):
-    raise NotImplementedError
+    ### BEGIN SOLUTION
+    length = np.sqrt(sum((g ** 2).sum() for g in grads))
+    if length <= max_norm:
+        return grads
+    return [g * (max_norm / length) for g in grads]
+    ### END SOLUTION
 
 
 # %% tags=["check"]
-passed_2 = check.clip_norm(answer)
+check.clip_norm(answer)
+
+# %% [markdown] lang="en" tags=["solution"]
+# There is one norm for all arrays together, and one number that multiplies them all. That is why the direction stays.
+# A norm for each array would turn the gradient: for `[[3], [4]]` and a threshold of 2.5 it gives `[[2.5], [2.5]]`.
+#
+# The test `length <= max_norm` comes first. So a gradient of zeros is returned before anything is divided by its norm.
+
+# %% [markdown] lang="zh"
+# 所有数组只有一个共同的范数，也只乘同一个数，所以方向不变。如果每个数组各用各的范数，梯度就会转向：对 `[[3], [4]]` 和阈值 2.5，会得到 `[[2.5], [2.5]]`。
+#
+# 先判断 `length <= max_norm`，全零的梯度就会直接返回，不会用范数去除。
 
 # %% [markdown] lang="en"
 # **Exercise 3.** Any function can be a hook. It gets a dict of arrays, one per parameter, and a context `ctx`, and
@@ -288,11 +388,51 @@ passed_2 = check.clip_norm(answer)
 # long the gradient was. `ctx.norm` is its norm; it is right even where the squares of tiny numbers round to 0. A
 # gradient of zeros has no direction: leave it alone.
 
+# %% [markdown] lang="zh"
+# **练习 3。** 任何函数都可以当钩子。它接收一个字典（每个参数对应一个数组）和一个上下文 `ctx`，返回一个新字典。下面这个钩子把梯度减半：
+#
+#     def halve(grads, ctx):
+#         return {name: 0.5 * g for name, g in grads.items()}
+#
+# 请写一个也能*放大*的钩子：保持方向，无论梯度原来多长，都让所有参数合起来的范数恰好等于 1。`ctx.norm` 就是它的范数，即使元素小到平方后舍入为 0，它也是对的。全零的梯度没有方向，原样返回。
 
 # %% tags=["exercise"]
 def answer(grads, ctx):
-    raise NotImplementedError
+    ### BEGIN SOLUTION
+    if ctx.norm == 0:
+        return grads
+    return {name: g / ctx.norm for name, g in grads.items()}
+    ### END SOLUTION
 
 
 # %% tags=["check"]
-passed_3 = check.unit_norm(answer)
+check.unit_norm(answer)
+
+# %% [markdown] lang="en" tags=["solution"]
+# Divide by the norm, unless it is 0. Written out as $\sqrt{\sum g_i^2}$ the norm would fail for a gradient of
+# $10^{-200}$: its square, $10^{-400}$, rounds to 0. `ctx.norm` does not.
+#
+# Does this hook cure the vanishing gradient of section 5? Every step is now as long as rate times 1, however short the
+# gradient was. Try it on the net with a gain of 0.5.
+
+# %% [markdown] lang="zh"
+# 除以范数，除非范数是 0。如果自己写 $\sqrt{\sum g_i^2}$，遇到 $10^{-200}$ 这样的梯度就会出错：它的平方 $10^{-400}$ 舍入为 0。`ctx.norm` 不会。
+#
+# 这个钩子能治好第 5 节里消失的梯度吗？现在无论梯度多短，每一步的长度都是学习率乘 1。在增益为 0.5 的网络上试试。
+
+# %% tags=["solution"]
+runs = [train(seed, [answer], gain=0.5) for seed in range(4)]
+for seed, (_, trace) in enumerate(runs):
+    spread = np.ptp(make_net(seed, gain=0.5)(inputs).data)
+    norms = trace.column("norm_in", stage=1)[0], trace.column("norm_out", stage=1)[0]
+    print(f"seed {seed}: first outputs {spread:.1g} apart; first gradient {norms[0]:.2g}, after the hook {norms[1]:.6f}")
+learned = [trace.column("loss", stage=0)[-20:].mean() < bar for _, trace in runs]
+print(f"{sum(learned)} of {len(learned)} learned the curve")
+
+# %% [markdown] lang="en" tags=["solution"]
+# **Found.** The steps are long now, and still nothing is learned. Length was not all that was missing. Look at the
+# outputs: at first they are the same for all inputs, up to one part in $10^{14}$. The *signal* has vanished as well, on
+# its way forward, and no factor on the gradient brings it back. The nets of section 4, with a gain of 1.5, did learn.
+
+# %% [markdown] lang="zh"
+# **结论。** 现在每一步都够长了，却还是什么也没学到。缺的不只是长度。看看输出：一开始，所有输入的输出都一样，只差 $10^{14}$ 分之一。*信号*在前向传播的路上也消失了，给梯度乘什么数都救不回来。第 4 节里增益为 1.5 的网络则学会了。

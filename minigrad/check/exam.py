@@ -1,0 +1,123 @@
+"""How an exercise is examined: an answer is tried on cases, smallest first, and one line says what came of it."""
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+
+LONGEST = 110
+"""Characters of a value that are shown; a line stays a line."""
+
+
+class Points(int):
+    """What a check returns: 1 if the answer is right, else 0.
+
+    As text it is a bare number, which is what autograders read (nbgrader takes a number as the points of its cell); a
+    notebook shows it in words.
+
+    Example:
+        >>> Points(True), bool(Points(False))
+        (1, False)
+    """
+
+    def _repr_html_(self):
+        return f"<small>{int(self)} of 1 point</small>"
+
+
+class Case(NamedTuple):
+    """One input of an exercise.
+
+    Attributes:
+        shown: the input as the reader is to see it.
+        args: what the answer is called with; each call gets a copy of its own, arrays read-only.
+        expected: what is right, to be shown.
+        judge: takes what was received and returns "" if it is right, else a hint.
+    """
+
+    shown: str
+    args: tuple
+    expected: Any
+    judge: Any
+
+
+def examine(name, answer, cases):
+    """Try an answer on cases, smallest first; print one line.
+
+    Args:
+        name: of the exercise, for the line.
+        answer: the learner's function.
+        cases: an iterable of :class:`Case`.
+
+    Returns:
+        1 if every case was right, else 0, as :class:`Points`.
+
+    Example:
+        >>> cases = [Case(f"x = {x}", (x,), x * x, lambda got, x=x: "" if got == x * x else "multiply") for x in (0, 3)]
+        >>> examine("square", lambda x: x * x, cases)
+        square: passed, 2 inputs tried.
+        1
+        >>> examine("square", lambda x: x + x, cases)
+        square: not yet right for x = 3: expected 9, received 6. Hint: multiply.
+        0
+    """
+    tried = 0
+    for case in cases:
+        tried += 1
+        try:
+            with np.errstate(all="ignore"):
+                received = answer(*frozen(case.args))
+        except NotImplementedError:
+            print(f"{name}: not written yet. Put your code where `raise NotImplementedError` stands.")
+            return Points(0)
+        except Exception as error:          # whatever a learner's function raises is part of the answer
+            received = f"{type(error).__name__}: {error}"
+            hint = ("do not change the arrays you are given; return new ones" if "read-only" in received else
+                    "the call ended in an error instead of a value")
+        else:
+            hint = verdict(case.judge, received)
+        if hint:
+            print(f"{name}: not yet right for {case.shown}: expected {short(case.expected)}, received "
+                  f"{short(received)}. Hint: {hint}.")
+            return Points(0)
+    print(f"{name}: passed, {tried} inputs tried.")
+    return Points(1)
+
+
+def verdict(judge, received):
+    """Return the judge's hint; a value that it cannot even look at is of the wrong kind."""
+    if received is None:
+        return "the function returns nothing; end it with return"
+    try:
+        with np.errstate(all="ignore"):
+            return judge(received)
+    except Exception:
+        return "this is not the kind of value that was asked for"
+
+
+def frozen(value):
+    """Return a deep copy in which no array can be written."""
+    if isinstance(value, dict):
+        return {name: frozen(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(frozen(v) for v in value)
+    value = copy.deepcopy(value)
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    return value
+
+
+def short(value):
+    """Return a value as text on one line, not too long: arrays as lists, numbers to six digits."""
+    text = " ".join((value if isinstance(value, str) else spell(value)).split())
+    return text if len(text) <= LONGEST else text[:LONGEST - 4] + " ..."
+
+
+def spell(value):
+    """Return a value as text, NumPy's as plain Python's."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k!r}: {spell(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(spell(v) for v in value) + "]"
+    if isinstance(value, np.ndarray):
+        return spell(value.tolist())
+    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else repr(value)
