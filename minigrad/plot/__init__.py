@@ -4,6 +4,7 @@ from minigrad.plot.animate import animate, animation
 from minigrad.plot.cliff import cliff, cliff_surface
 from minigrad.plot.dashboard import dashboard
 from minigrad.plot.descent import descent
+from minigrad.plot.explore import explore
 from minigrad.plot.flow import flow
 from minigrad.plot.gradients import gradient_histograms
 from minigrad.plot.graph import graph
@@ -30,6 +31,7 @@ __all__ = [
     "coefficients",
     "dashboard",
     "descent",
+    "explore",
     "flow",
     "gradient_histograms",
     "graph",
