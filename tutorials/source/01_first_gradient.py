@@ -36,6 +36,7 @@
 
 # %% tags=["setup"]
 import math
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,7 +52,7 @@ from minigrad import check
 # from it. Only tensors with `requires_grad=True`, and what is made from them, are on it.
 
 # %% [markdown] lang="zh"
-# ## 1. 磁带
+# ## 1. 磁带与计算图
 #
 # 计算 $L = s \tanh s$，其中 $s = ab + c$。每个运算都留下一条记录：做了什么，用了哪些数，得到什么。这些记录合起来叫*磁带*（tape）。画出来就是计算图：每个数一个方框，箭头指向由它算出的结果。只有 `requires_grad=True` 的张量，以及由它们算出的张量，才会被记录。
 
@@ -63,7 +64,7 @@ t = np.tanh(s)
 L = s * t
 
 with mg.plot.styled():
-    _, ax = plt.subplots(figsize=(10, 3.4), dpi=90, layout="constrained")
+    _, ax = plt.subplots(figsize=(8.4, 3.0), dpi=105, layout="constrained")
     mg.plot.graph(L, ax, names={"a": a, "b": b, "c": c, "p": p, "s": s, "t": t, "L": L}, colorbar=False,
                   title="In each box: what made it, its value, and below that the size of dL/d(box)")
 plt.show()
@@ -116,8 +117,8 @@ for name, by_hand, leaf in (("a", da, a), ("b", db, b), ("c", dc, c)):
     print(f"dL/d{name}   by hand {by_hand:.12f}   engine {leaf.grad.item():.12f}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
-# **Found.** By hand and by engine the same, to all digits shown. One sweep from right to left gives *all* derivatives:
-# three here, a million in a net, for about the price of computing $L$ once or twice more. This is *reverse mode*.
+# **Found.** By hand and by engine the same, to all digits shown. One sweep from right to left gave *all three*
+# derivatives. It passes each operation once, and would do so for a million leaves. This is *reverse mode*.
 #
 # ## 3. Why the order of visit matters
 #
@@ -131,7 +132,7 @@ for name, by_hand, leaf in (("a", da, a), ("b", db, b), ("c", dc, c)):
 #   so going through the nodes from the newest to the oldest is such an order.
 
 # %% [markdown] lang="zh"
-# **结论。** 手算与引擎的结果在显示的每一位上都一致。从右往左扫一遍，就得到*所有*导数：这里是三个，网络里可以是一百万个，代价大约只是把 $L$ 再多算一两遍。这就是*反向模式自动微分*。
+# **结论。** 手算与引擎的结果在显示的每一位上都一致。从右往左扫一遍，*三个*导数就全有了。每个运算只经过一次，哪怕有一百万个叶子节点也是如此。这就是*反向模式自动微分*。
 #
 # ## 3. 访问顺序为什么重要
 #
@@ -143,38 +144,41 @@ for name, by_hand, leaf in (("a", da, a), ("b", db, b), ("c", dc, c)):
 # * **newest first（从新到旧）**：每个节点只传一次，而且要等由它算出的所有节点都传完。输入总是先于输出产生，所以按从新到旧的顺序访问就满足要求。
 
 # %% slideshow={"slide_type": "subslide"}
-def at_once(parents, node, grad, again):
-    """Pass on all that has arrived so far, and follow it at once; returns the number of visits."""
-    visits = 1
-    for parent in parents[node]:
-        first = grad[parent] == 0
-        grad[parent] += grad[node]
-        if first or again:
-            visits += at_once(parents, parent, grad, again)
+def at_once(parents, node, grad, share=1, again=True):
+    """A share arrives: pass on all that the node has so far, at once; returns the number of visits."""
+    first, visits = grad[node] == 0, 1
+    grad[node] += share
+    if first or again:
+        for parent in parents[node]:
+            visits += at_once(parents, parent, grad, grad[node], again)
     return visits
 
 
 def path_by_path(parents, node, grad, share=1):
-    """Pass on only what came along this path."""
-    return 1 + sum(path_by_path(parents, parent, grad, share) for parent in parents[node]
-                   if grad.update({parent: grad[parent] + share}) is None)
+    """A share arrives: pass on this share."""
+    visits = 1
+    grad[node] += share
+    for parent in parents[node]:
+        visits += path_by_path(parents, parent, grad, share)
+    return visits
 
 
 def newest_first(parents, node, grad):
-    """Visit each node once, after all that was made from it: the numbers of the nodes, downwards."""
+    """Visit each node once, the newest first."""
+    grad[node] = 1
     for node in sorted(parents, reverse=True):
         for parent in parents[node]:
             grad[parent] += grad[node]
     return len(parents)
 
 
-ways = {"every time": lambda *g: at_once(*g, True), "first time": lambda *g: at_once(*g, False),
-        "path by path": path_by_path, "newest first": newest_first}
+ways = {"every time": at_once, "first time": partial(at_once, again=False), "path by path": path_by_path,
+        "newest first": newest_first}
 print("doublings   right answer   way             its answer     visits")
 for n in (2, 16):
-    doublings = {k: [k - 1, k - 1] if k else [] for k in range(n + 1)}      # node k is made from k - 1 and k - 1
+    doublings = {k: [k - 1, k - 1] if k else [] for k in range(n + 1)}      # k is made from k - 1 twice
     for name, way in ways.items():
-        grad = dict.fromkeys(doublings, 0) | {n: 1}
+        grad = dict.fromkeys(doublings, 0)
         visits = way(doublings, n, grad)
         print(f"{n:9d}   {2 ** n:12d}   {name:12}   {grad[0]:13.6g}   {visits:8d}")
 
@@ -188,7 +192,7 @@ print(f"\n1000 doublings, minigrad: {x.grad.item():.6g}, and 2^1000 = {2.0 ** 10
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # **Found.** For $c = 4a$ the four ways answer 6, 2, 4 and 4. *Every time* passes the same share on again. *First time*
 # passes on too early, when only half has arrived. *Path by path* is right, but there are $2^n$ paths: after 1000
-# doublings more than there are atoms. *Newest first* is right and visits each node once. minigrad gives each tensor a
+# doublings more than there are atoms in the universe. *Newest first* is right and visits each node once. minigrad gives each tensor a
 # running number when it is made, and goes through the numbers downwards.
 #
 # ## 4. Gradients add up
@@ -209,7 +213,7 @@ x = mg.tensor(3.0, requires_grad=True)
 for call in (1, 2, 3):
     (x * x).backward()
     print(f"after backward no. {call}: x.grad = {x.grad.item():g}")
-print(f"mg.grad returns it and leaves x.grad alone: {mg.grad(x * x, x).item():g}, x.grad = {x.grad.item():g}")
+print(f"mg.grad returns {mg.grad(x * x, x).item():g} and leaves x.grad alone: x.grad = {x.grad.item():g}")
 
 
 def descend(clear, rate=0.1, updates=60):
@@ -230,13 +234,14 @@ with mg.plot.styled():
     ax.plot(descend(clear=True), color="#0072B2", label=".grad cleared before each backward()")
     ax.plot(descend(clear=False), color="#D55E00", label="never cleared")
     ax.axhline(3, color="black", ls="--", lw=1, label="the minimum")
-    ax.set(title="The same descent, with and without clearing .grad", xlabel="update", ylabel="w", ylim=(-0.5, 9))
+    ax.set(title="The same descent, with and without clearing .grad", xlabel="update", ylabel="w",
+           ylim=(-0.5, 9))
     ax.legend(loc="upper center", ncols=3)
 plt.show()
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # **Found.** 6, 12, 18: each call adds another 6. With clearing, $w$ settles at the minimum. Without, it swings between
-# 0 and 6 for ever, like a spring without friction: no error, no warning, no learning.
+# 0 and 6 like a spring without friction, and comes no closer: no error, no warning, no learning.
 #
 # ## 5. Trust, but check
 #
@@ -251,7 +256,7 @@ plt.show()
 # grows.
 
 # %% [markdown] lang="zh"
-# **结论。** 6、12、18：每调用一次就多加一个 6。清空时，$w$ 停在最小点；不清空时，它在 0 和 6 之间永远来回摆动，像一根没有摩擦的弹簧：不报错，没有警告，也学不到东西。
+# **结论。** 6、12、18：每调用一次就多加一个 6。清空时，$w$ 停在最小点；不清空时，它在 0 和 6 之间来回摆动，像一根没有摩擦的弹簧，始终停不下来：不报错，没有警告，也学不到东西。
 #
 # ## 5. 信任，但要检验
 #
@@ -305,7 +310,8 @@ def cube_of_size(x):
 
 
 place = np.array([2.0, 1.0, -2.0])
-for text, rule in (("3 x x", lambda g, y, x: g * 3 * x * x), ("3 x |x|", lambda g, y, x: g * 3 * x * np.abs(x))):
+rules = {"3 x x": lambda g, y, x: g * 3 * x * x, "3 x |x|": lambda g, y, x: g * 3 * x * np.abs(x)}
+for text, rule in rules.items():
     mg.defvjp(cube_of_size, rule)
     try:
         print(f"rule {text}: passed, {mg.gradcheck(cube_of_size, place)}")
