@@ -67,7 +67,7 @@ def gradcheck(f, *xs, order=1, rtol=1e-6, atol=1e-8, eps=STEP, rng=None):
         if not isinstance(y, Tensor):
             raise TypeError(f"gradcheck: {name_of(f)} returned a {type(y).__name__}, and one tensor is wanted; of "
                             f"several results check one at a time, as lambda *xs: f(*xs)[0]")
-        weights = away_from_zero(rng, y.shape)
+        weights = plain_if_alone(away_from_zero(rng, y.shape))
 
         def terms(tensors):
             return [call(tensors) * weights]
@@ -75,6 +75,8 @@ def gradcheck(f, *xs, order=1, rtol=1e-6, atol=1e-8, eps=STEP, rng=None):
         compare(terms, points, places, 1, rtol, atol, eps, rng)
         if order == 2:
             turns = [away_from_zero(rng, p.shape) for p in points]
+            if len(turns) == 1:
+                turns = [plain_if_alone(turns[0])]
 
             def slope_terms(tensors):
                 gs = grad(total(terms(tensors)), tensors, create_graph=True, allow_unused=True)
@@ -87,6 +89,11 @@ def gradcheck(f, *xs, order=1, rtol=1e-6, atol=1e-8, eps=STEP, rng=None):
 def away_from_zero(rng, shape):
     """Return random numbers of both signs between 0.5 and 1.5 in size, so that every element counts."""
     return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+def plain_if_alone(weights):
+    """Return 1 in place of the weight of a single number: then an error quotes the derivative that a reader expects."""
+    return weights if weights.size > 1 else np.ones_like(weights)
 
 
 def total(terms):

@@ -82,6 +82,18 @@ def test_a_failure_names_argument_index_got_and_expected():
     assert got == pytest.approx(2 * expected, rel=1e-6)
 
 
+@pytest.mark.parametrize(("order", "wrong", "quoted"), [
+    (1, {"first": 1.5}, (6, 12)),               # the slope of x**3 is 3 x**2, that of the slope 6 x
+    (2, {"second": 3}, (6, 12)),
+])
+def test_of_a_function_of_one_number_the_derivative_itself_is_quoted(order, wrong, quoted):
+    """And not the derivative times the weight that one of several results would have."""
+    with pytest.raises(AssertionError, match=f"order {order}") as failure:
+        mg.gradcheck(cube(**wrong), np.array(2.0), order=order)
+    text = str(failure.value)
+    assert [float(text.split(word)[1].split()[0].rstrip(",")) for word in ("got ", "expected ")] == pytest.approx(quoted)
+
+
 @pytest.mark.parametrize("rule", [
     lambda g, y, x: g * np.full(x.shape, np.nan), lambda g, y, x: g * 0.0, lambda g, y, x: None, lambda g, y, x: -g,
 ])
