@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -155,3 +157,20 @@ def test_plot_is_reached_from_the_package():
     code = "import minigrad as mg, sys; mg.plot.norms; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_styled_leaves_alone_whether_figures_show_themselves(loaded, fails):
+    """The backend of a notebook turns that on when the first figure loads it, which may be under the style."""
+    style = dict(matplotlib.rcParams)
+    try:
+        with suppress(ZeroDivisionError), plot.styled():
+            matplotlib.interactive(loaded)
+            assert matplotlib.rcParams["axes.spines.top"] is False
+            assert 1 / (not fails)
+        assert matplotlib.is_interactive() is loaded
+        matplotlib.interactive(style["interactive"])
+        assert dict(matplotlib.rcParams) == style
+    finally:
+        matplotlib.interactive(style["interactive"])

@@ -1,5 +1,6 @@
 """The look of every figure: colours that colour-blind readers can tell apart, large text, reproducible bytes."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -30,9 +31,22 @@ RC = {
 }
 
 
+@contextmanager
 def styled():
-    """Return a context manager under which figures are drawn in minigrad's style."""
-    return mpl.rc_context(RC)
+    """Return a context manager under which figures are drawn in minigrad's style.
+
+    Whether figures show themselves is left as it is at the end: the first figure of a notebook loads its backend, which
+    turns that on, and were it turned off again, no figure after it would be seen without ``plt.show()``.
+    """
+    interactive = mpl.is_interactive()
+    try:
+        with mpl.rc_context(RC):
+            try:
+                yield
+            finally:
+                interactive = mpl.is_interactive()
+    finally:
+        mpl.interactive(interactive)
 
 
 def new_axes(ax, figsize=(8, 4)):
