@@ -17,10 +17,10 @@ minigrad {version}: a gradient-flow laboratory in pure NumPy.
   minigrad demo --text my.txt     the same on a text of yours
   minigrad plot trace.csv         draw the gradient norms of a training, of minigrad's or of yours elsewhere
   minigrad threshold trace.csv    which threshold to clip at, and why
+  minigrad tutorials              a course in notebooks, whose exercises mark themselves
   minigrad --help                 all commands;  minigrad COMMAND --help  all that can be varied
 
 In Python:  import minigrad as mg;  from minigrad import nn, optim, hooks
-The tutorials folder begins with 00_start_here.ipynb.
 """
 
 
@@ -77,14 +77,20 @@ def restart_with_threads(threads):
     """Start this program anew unless its environment already asks BLAS for so many threads.
 
     BLAS reads the number when NumPy is loaded, which has happened by now; a small RNN runs up to 15 times slower
-    when threads contend for the cores.
+    when threads contend for the cores.  Where no program can be started, as in a browser, this one goes on and says so.
     """
     wanted = {name: str(threads) for name in THREAD_VARIABLES}
     if all(os.environ.get(name) == value for name, value in wanted.items()):
         return
     environment = {**os.environ, **wanted}
     command = [sys.executable, *sys.orig_argv[1:]]
-    if os.name == "posix":
-        sys.stdout.flush()
-        os.execve(sys.executable, command, environment)
-    sys.exit(subprocess.call(command, env=environment))
+    try:
+        if os.name == "posix":
+            sys.stdout.flush()
+            os.execve(sys.executable, command, environment)
+        status = subprocess.call(command, env=environment)
+    except OSError as error:
+        print(f"minigrad: cannot start anew with --threads {threads} ({error.strerror or error}); going on with the "
+              f"threads that NumPy has", file=sys.stderr)
+        return
+    sys.exit(status)
