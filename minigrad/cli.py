@@ -58,6 +58,8 @@ def main(argv=None):
 
 def entry():
     """Run the command line in a process whose BLAS has the number of threads asked for."""
+    if hasattr(sys.stdout, "reconfigure"):      # what its encoding lacks is escaped, as it is on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         args = parser().parse_args()
         if getattr(args, "threads", None) is not None:

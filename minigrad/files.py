@@ -59,12 +59,15 @@ def whole(path, mode="w"):
 
 
 def permissions(path):
-    """Return those of the file that is there, or those that an ordinary new one would have."""
+    """Return those of the file that is there, or those that an ordinary new one would have.
+
+    Its owner may always read and write a new one: Python in a browser starts with a mask that forbids everything.
+    """
     with suppress(FileNotFoundError):
         return stat.S_IMODE(os.stat(path).st_mode)
     mask = os.umask(0)
     os.umask(mask)
-    return 0o666 & ~mask
+    return 0o600 | 0o666 & ~mask
 
 
 def flush_folder(folder):

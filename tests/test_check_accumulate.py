@@ -38,6 +38,12 @@ def running_sum(grads, c):
     return clip(np.mean(grads, axis=0), c), total / len(grads)
 
 
+def as_pytorch_clips(grads, c):
+    def clip(g):
+        return g * min(1.0, c / (np.linalg.norm(g) + 1e-6))
+    return clip(np.mean(grads, axis=0)), np.mean([clip(g) for g in grads], axis=0)
+
+
 def windows(gradients, weights, every, last=lambda g, m, every: sum(a * b for a, b in zip(g, m)) / sum(m)):
     out = []
     for start in range(0, len(gradients), every):
@@ -64,7 +70,7 @@ def never_emptied(gradients, weights, every):
 @pytest.mark.parametrize(("exercise", "answer"), [
     (check.combine_means, lambda means, sizes: sum(m * g for m, g in zip(sizes, means)) / sum(sizes)),
     (check.combine_means, weighted),
-    (check.two_orders, both), (check.two_orders, by_engine),
+    (check.two_orders, both), (check.two_orders, by_engine), (check.two_orders, as_pytorch_clips),
     (check.run_windows, windows), (check.run_windows, as_they_come),
     (check.run_windows, lambda *given: np.array(windows(*given))),
 ])
@@ -91,6 +97,10 @@ WRONG = [
      "[[0.3], [0.3]]", "not the sum"),
     (check.two_orders, lambda grads, c: (both(grads, c)[0], sum(clip(g, c) for g in grads)),
      "grads = [[0.5], [0.1]], c = 1", "[[0.3], [0.3]]", "not the sum"),
+    (check.two_orders, lambda grads, c: 2 * both(grads, c)[:1], "grads = [[10], [-9]], c = 1", "[[0.5], [0]]",
+     "the first order again"),
+    (check.two_orders, lambda grads, c: (both(grads, c)[0], clip(both(grads, c)[1], c / 2)), "grads = [[3, 4]], c = 1",
+     "[[0.6, 0.8], [0.6, 0.8]]", "should be 1"),
     (check.two_orders, running_sum, "grads = [[10], [-9]], c = 1", "[[0.5], [0]]", "by itself"),
     (check.two_orders, lambda grads, c: (np.mean(grads, axis=0), both(grads, c)[1]), "grads = [[3, 4]], c = 1",
      "[[0.6, 0.8], [0.6, 0.8]]", "longer than the threshold"),

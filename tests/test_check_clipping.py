@@ -67,6 +67,8 @@ WRONG = [
     (check.value_clip_angle, lambda g, c: degrees(g, np.inf) + 45.0, "g = [0.5], c = 1", "0", "nothing turns"),
     (check.threshold_for_share, lambda norms, share: np.quantile(norms, share),
      "norms = [1, 2, 3, 4], share = 0.25", "3 <= c < 4", "the share below"),
+    (check.threshold_for_share, lambda norms, share: np.percentile(norms[np.isfinite(norms)], 1 - share),
+     "norms = [1, 2, 3, 4], share = 0.25", "3 <= c < 4", "in per cent"),
     (check.threshold_for_share, lambda norms, share: share * norms.max(), "norms = [1, 2, 3, 4], share = 0.25",
      "3 <= c < 4", "3 of 4 finite norms are above it, and 1 should be"),
     (check.threshold_for_share, lambda norms, share: norms[-round(share * len(norms)) - 1],

@@ -58,6 +58,16 @@ def test_a_long_value_or_message_stays_one_short_line(capsys):
     assert len(one_line(capsys)) < 400
 
 
+def test_no_address_is_shown_so_that_a_line_is_the_same_in_each_run(capsys):
+    def answer(w, T):
+        return lambda: w
+
+    check.chain_factor(answer)
+    assert "received <function test_no_address_is_shown_so_that_a_line_is_the_same_in_each_run." in (
+        line := one_line(capsys))
+    assert "0x" not in line
+
+
 def test_ctrl_c_is_not_swallowed():
     def answer(w, T):
         raise KeyboardInterrupt

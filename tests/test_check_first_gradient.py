@@ -112,12 +112,14 @@ WRONG = [
      "divide by 2 h"),
     (check.central_difference, lambda f, x, h: -by_copies(f, x, h), "f(x) = sum(x^2), x = [1], h = 0.5", "[2]", "sign"),
     (check.central_difference, lambda f, x, h: np.zeros_like(x), "f(x) = sum(x^2), x = [1], h = 0.5", "[2]",
-     "its own difference"),
+     "with the h that is given"),
+    (check.central_difference, lambda f, x, h: by_copies(f, x, h) * h * h, "f(x) = sum(x^2), x = [1], h = 0.5", "[2]",
+     "write a / (2 * h)"),
     (check.central_difference, all_at_once, "f(x) = sum(x^2), x = [1, 2], h = 0.5", "[2, 4]", "one element at a time"),
     (check.central_difference, left_moved, "f(x) = first x times last x, x = [2, 5], h = 0.5", "[5, 2]",
      "its own difference"),
     (check.central_difference, lambda f, x, h: by_copies(f, x, h / 2), "f(x) = sum(x^3), x = [1], h = 0.5", "[3.25]",
-     "its own difference"),
+     "with the h that is given"),
     (check.central_difference, lambda f, x, h: by_copies(f, x, h).ravel(), "f(x) = first x times last x, "
      "x = [[1, 2, 3], [-1, 0.5, 0]], h = 0.25", "[[0, 0, 0], [0, 0, 1]]", "shape of x, (2, 3)"),
 ]

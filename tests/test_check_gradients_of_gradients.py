@@ -92,6 +92,7 @@ WRONG = [
     (check.curvature, lambda f, w, v: pieces(f, w, v)[1].item() / np.linalg.norm(v), LONG, "3", "v stands twice"),
     (check.curvature, lambda f, w, v: pieces(f, w, v)[0].item() / np.linalg.norm(v), BOWL.replace("[1, 0]", "[1, -1]"),
      "5.5", "that is the slope"),
+    (check.curvature, lambda f, w, v: np.atleast_1d(along(f, w, v)) * v, LONG, "3", "one number, v.Hv / v.v"),
     (check.curvature, lambda f, w, v: -along(f, w, v), LONG.replace("[2]", "[1]"), "3", "the sign"),
     (check.curvature, lambda f, w, v: abs(along(f, w, v)),
      "f(w) = w0^2 + w0 w1 - 3/2 w1^2, w = [0.5, 2], v = [0, 3]", "-3", "the sign"),

@@ -85,14 +85,14 @@ WRONG = [
     (check.scaled_radius, lambda W, rho: radius(W, rho) * (3 if len(W) > 1 else 1), "W = [[2, 0], [0, -4]], rho = 1",
      "[[0.5, 0], [0, -1]]", "should be 1 now, and is 3"),
     (check.scaled_radius, lambda W, rho: radius(W, rho)[0], "W = [[2]], rho = 1", "[[1]]", "shape of W"),
-    (check.gaussian_std, lambda H, rho: rho, "H = 25, rho = 1", "0.2", "each must be smaller"),
-    (check.gaussian_std, lambda H, rho: rho / H, "H = 25, rho = 1", "0.2", "root of H"),
-    (check.gaussian_std, lambda H, rho: rho / (2 * np.sqrt(H)), "H = 25, rho = 1", "0.2", "half of that"),
-    (check.gaussian_std, lambda H, rho: rho * np.sqrt(H), "H = 25, rho = 1", "0.2", "divide by the root"),
-    (check.gaussian_std, lambda H, rho: 1 / np.sqrt(H), "H = 25, rho = 0.5", "0.1", "rho is missing"),
-    (check.gaussian_std, lambda H, rho: np.sqrt(rho / H), "H = 25, rho = 0.5", "0.1", "not with its square"),
-    (check.gaussian_std, lambda H, rho: rho ** 2 / np.sqrt(H), "H = 25, rho = 0.5", "0.1", "not 0.5"),
-    (check.gaussian_std, lambda H, rho: -rho / np.sqrt(H), "H = 25, rho = 1", "0.2", "not negative"),
+    (check.gaussian_std, lambda H, rho: rho, "H = 25, rho = 0.6", "0.12", "each must be smaller"),
+    (check.gaussian_std, lambda H, rho: rho / H, "H = 25, rho = 0.6", "0.12", "root of H"),
+    (check.gaussian_std, lambda H, rho: rho / (2 * np.sqrt(H)), "H = 25, rho = 0.6", "0.12", "half of that"),
+    (check.gaussian_std, lambda H, rho: rho * np.sqrt(H), "H = 25, rho = 0.6", "0.12", "divide by the root"),
+    (check.gaussian_std, lambda H, rho: 1 / np.sqrt(H), "H = 25, rho = 0.6", "0.12", "rho is missing"),
+    (check.gaussian_std, lambda H, rho: np.sqrt(rho / H), "H = 25, rho = 0.6", "0.12", "not with its square"),
+    (check.gaussian_std, lambda H, rho: rho ** 2 / H, "H = 25, rho = 0.6", "0.12", "variance"),
+    (check.gaussian_std, lambda H, rho: -rho / np.sqrt(H), "H = 25, rho = 0.6", "0.12", "not negative"),
 ]
 
 

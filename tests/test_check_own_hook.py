@@ -64,6 +64,12 @@ def columns(a):
     return np.sqrt((a * a).sum(axis=0, keepdims=True)) if a.ndim == 2 else whole(a)
 
 
+def agc_by_last_axes(grads, ctx):
+    """Take W[i, j] of a convolution as a unit."""
+    return agc(grads, ctx, lengths=lambda a: np.sqrt((a * a).sum((-2, -1), keepdims=True)) if a.ndim > 2 else
+               unit_norms(a))
+
+
 def always(grads, ctx):
     """Set every unit to its limit, also where it is shorter."""
     return {name: g if g is None else g * 0.01 * np.maximum(unit_norms(ctx.params[name]), 1e-3) / unit_norms(g)
@@ -113,6 +119,8 @@ WRONG = [
      "HOLD means"),
     (check.refusing_hook, lambda grads, ctx: grads if max(np.abs(g).max() for g in grads.values()) <= 100 else
      hooks.SKIP, "grads = {'a': [80], 'b': [[90]]}", "skip", "ctx.norm knows it"),
+    (check.refusing_hook, lambda grads, ctx: grads if sum(np.linalg.norm(g) for g in grads.values()) <= 100 else
+     hooks.SKIP, "grads = {'a': [60], 'b': [[60]]}", "{'a': [60],", "of all arrays together is 84.8528: let it"),
     (check.refusing_hook, lambda grads, ctx: hooks.ClipNorm(100.0)(grads, ctx) if ctx.norm < 200 else hooks.SKIP,
      "grads = {'w': [101]}", "skip", "hooks.SKIP"),
     (check.refusing_hook, lambda grads, ctx: {k: g / 2 for k, g in grads.items()} if ctx.norm <= 100 else hooks.SKIP,
@@ -126,6 +134,7 @@ WRONG = [
     (check.agc_hook, lambda grads, ctx: agc(grads, ctx, lengths=columns),
      "grads = {'w': [[0.3, 0.4], [0.004, 0.003]]}, weights = {'w': [[3, 4], [8, 6]]}", "{'w': [[0.03, 0.04],",
      "one factor for the whole unit"),
+    (check.agc_hook, agc_by_last_axes, "grads = {'conv': ", "{'conv': ", "the whole unit, W[i]"),
     (check.agc_hook, elementwise, LONG, "{'b': [0.018, 0.024]}", "one factor for the whole unit"),
     (check.agc_hook, lambda grads, ctx: hooks.AGC(0.1)(grads, ctx), LONG, "{'b': [0.018, 0.024]}", "the limit is 0.03"),
     (check.agc_hook, divides_first,

@@ -72,7 +72,7 @@ def by_jacobian(g, x):
 
 @pytest.mark.parametrize(("exercise", "answer"), [
     (check.divide_rule, quotient), (check.divide_rule, quotient_by_engine),
-    (check.visit_order, postorder), (check.visit_order, kahn),
+    (check.visit_order, postorder), (check.visit_order, kahn), (check.visit_order, lambda *given: iter(kahn(*given))),
     (check.unit_vector_rule, direct_and_length), (check.unit_vector_rule, by_jacobian),
     (check.unit_vector_rule, lambda g, x: list(by_jacobian(g, x))),
 ])
@@ -132,17 +132,19 @@ WRONG = [
      "['L', 't', 's', 'a']", "s must come later than t"),
     (check.visit_order, last_parent_first, "parents = {'a': [], 's': ['a'], 't': ['s'], 'L': ['t', 's']}, root = L",
      "['L', 't', 's', 'a']", "s must come later than t"),
-    (check.unit_vector_rule, lambda g, x: g / np.sqrt((x * x).sum()), "g = [1], x = [2]", "[0]", "goes directly"),
-    (check.unit_vector_rule, lambda g, x: by_jacobian(g, x) - g / np.linalg.norm(x), "g = [1], x = [2]", "[0]",
+    (check.unit_vector_rule, lambda g, x: g / np.sqrt((x * x).sum()), "g = [3], x = [4]", "[0]", "goes directly"),
+    (check.unit_vector_rule, lambda g, x: by_jacobian(g, x) - g / np.linalg.norm(x), "g = [3], x = [4]", "[0]",
      "add the one that goes directly"),
-    (check.unit_vector_rule, lambda g, x: 2 * g / np.linalg.norm(x) - by_jacobian(g, x), "g = [1], x = [2]", "[0]",
+    (check.unit_vector_rule, lambda g, x: 2 * g / np.linalg.norm(x) - by_jacobian(g, x), "g = [3], x = [4]", "[0]",
      "wrong sign"),
     (check.unit_vector_rule, lambda g, x: g * (1 - x * x / (x @ x)) / np.linalg.norm(x), "g = [1, 0], x = [3, 4]",
      "[0.128, -0.096]", "sum over all"),
     (check.unit_vector_rule, lambda g, x: g - x * (g @ x) / (x @ x), "g = [0, 1], x = [2, 0]", "[0, 0.5]",
      "two shares"),
-    (check.unit_vector_rule, lambda g, x: g - x * (g @ x), "g = [1], x = [2]", "[0]", "right angle"),
-    (check.unit_vector_rule, lambda g, x: (g @ x), "g = [1], x = [2]", "[0]", "shape of x, (1,)"),
+    (check.unit_vector_rule, lambda g, x: g / np.linalg.norm(x) - x * (g @ x) / (x @ x), "g = [3], x = [4]", "[0]",
+     "right angle"),
+    (check.unit_vector_rule, lambda g, x: g - x * (g @ x), "g = [3], x = [4]", "[0]", "right angle"),
+    (check.unit_vector_rule, lambda g, x: (g @ x), "g = [3], x = [4]", "[0]", "shape of x, (1,)"),
 ]
 
 

@@ -100,6 +100,7 @@ def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, expec
     (check.chain_factor, lambda w: w, "TypeError: ", "error"),
     (check.chain_factor, lambda w, T: None, "None", "return"),
     (check.chain_factor, lambda w, T: "many", "many", "kind of value"),
+    (check.chain_factor, lambda w, T: str(w ** T), "1.0", "it is text"),
     (check.clip_norm, in_place, "ValueError: ", "do not change the arrays"),
     (check.clip_norm, lambda grads, c: 3, "3", "kind of value"),
     (check.unit_norm, lambda grads, ctx: None, "TypeError: hook <lambda> returned NoneType", "error"),

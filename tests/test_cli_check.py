@@ -1,9 +1,13 @@
 """``minigrad check``: what it prints, its exit status, and what it refuses."""
 
+import errno
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +64,15 @@ def test_json(tmp_path, capsys):
                        "line": "clip_norm: passed, 9 inputs tried."},
                       {"name": "unit_norm", "points": 0, "max_points": 1, "status": "wrong", "line": line}],
         "notes": ["cell 2 (梯度): it raises NameError: name '梯度' is not defined."]}
+
+
+@pytest.mark.usefixtures("shared")
+def test_json_is_the_same_bytes_whatever_the_encoding_of_the_terminal(tmp_path, capsys):
+    path = write(tmp_path / "我的.ipynb", tutorial(["梯度"]))
+    call("check", "--json", path)
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out)["notebook"] == str(path)
 
 
 @pytest.mark.usefixtures("shared")
@@ -137,6 +150,16 @@ def test_a_kernel_that_does_not_start_is_one_line(tmp_path, capsys):
                                                write(tmp_path / "a.ipynb", tutorial()))
 
 
+@pytest.mark.usefixtures("small")
+def test_where_no_process_can_be_started_it_is_one_line(tmp_path, monkeypatch, capsys):
+    def start(*args, **kwargs):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", start)
+    assert refusal(capsys, "check", write(tmp_path / "a.ipynb", tutorial())) == (
+        "no Jupyter kernel: it cannot be started (Resource temporarily unavailable)")
+
+
 # ------------------------------------------------------------------------------ in its own process
 
 @pytest.mark.usefixtures("small")
@@ -153,6 +176,50 @@ def test_as_a_program_in_the_notebooks_folder_with_nothing_on_stderr(tmp_path):
     assert done.stderr == ""
     assert done.returncode == 1
     assert [e["status"] for e in json.loads(done.stdout)["exercises"]] == ["passed", "missing", "missing"]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs signals, and /proc")
+@pytest.mark.parametrize(("request_", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGKILL", -9)])
+def test_however_it_is_ended_its_processes_end_with_it(request_, status, tmp_path):
+    """Even where the learner's cell never lets go of the interpreter, so that nothing else in its process can run."""
+    hog = "open('pid', 'w').write(str(os.getpid()))\nimport re\nre.match('(a+)+$', 60 * 'a' + 'b')"
+    (tmp_path / "temporary").mkdir()
+    os.mkfifo(tmp_path / "pid")
+    path = write(tmp_path / "mine.ipynb", tutorial(chain_factor="import os\n" + hog))
+    pipe = os.open(tmp_path / "pid", os.O_RDONLY | os.O_NONBLOCK)
+    with subprocess.Popen([sys.executable, "-m", "minigrad", "check", path], cwd=HERE.parent, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True,
+                          env={**os.environ, "TMPDIR": str(tmp_path / "temporary")}) as process:
+        assert select.select([pipe], [], [], 60)[0], "the cell does not run"
+        pid = int(os.read(pipe, 100))
+        os.close(pipe)
+        process.send_signal(getattr(signal, request_))
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert out == ""
+    assert err == ("Interrupted.\n" if request_ == "SIGINT" else "")
+    for _ in range(600):
+        if not Path(f"/proc/{pid}").exists():
+            break
+        time.sleep(0.1)
+    assert not Path(f"/proc/{pid}").exists()
+    assert request_ == "SIGKILL" or os.listdir(tmp_path / "temporary") == []
+
+
+def test_a_request_to_end_that_is_ignored_stays_ignored():
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with check.orderly():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with pytest.raises(SystemExit) as leaving, check.orderly():
+            signal.raise_signal(signal.SIGTERM)
+        assert leaving.value.code == 128 + signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.slow

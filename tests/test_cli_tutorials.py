@@ -1,5 +1,6 @@
 """``minigrad tutorials``: the list, the copies, what is never overwritten, and that a wheel carries the notebooks."""
 
+import errno
 import importlib.metadata
 import importlib.util
 import json
@@ -59,6 +60,13 @@ def test_bare_it_lists_and_says_what_comes_next(capsys):
     assert out.splitlines()[-1].startswith("minigrad tutorials --copy course ")
     call("tutorials", "--lang", "zh")
     assert "minigrad tutorials --copy course --lang zh " in capsys.readouterr().out
+
+
+def test_where_the_terminal_has_no_chinese_it_is_escaped():
+    done = subprocess.run([sys.executable, "-m", "minigrad", "tutorials", "--lang", "zh"], cwd=ROOT, timeout=60,
+                          capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u68af\\u5ea6" in done.stdout           # 梯度
 
 
 @pytest.mark.parametrize("number", ["00", "0"])
@@ -140,12 +148,32 @@ def test_what_is_the_same_is_left_alone(tmp_path, capsys):
 
 def test_where_it_cannot_be_written_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert "name another folder" in refusal(capsys, "tutorials", "--copy", tmp_path / "file")
+    line = refusal(capsys, "tutorials", "--copy", tmp_path / "file")
+    assert f"({tmp_path / 'file'}: is a file); name another folder" in line
     assert "name another folder" in refusal(capsys, "tutorials", "--copy", tmp_path / "file" / "below")
     (tmp_path / "course" / FIRST).mkdir(parents=True)
     line = refusal(capsys, "tutorials", "--copy", tmp_path / "course")
     assert FIRST in line
     assert "directory" in line
+
+
+def test_what_cannot_be_finished_is_named_by_its_folder_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    """The unfinished file has another name each time, which nobody knows."""
+    def full(file):
+        raise OSError(errno.ENOSPC, "No space left on device", next(str(p) for p in tmp_path.iterdir()))
+
+    monkeypatch.setattr(os, "fsync", full)
+    line = refusal(capsys, "tutorials", "--copy", tmp_path, "00")
+    assert line == (f"--copy {tmp_path} cannot be written ({tmp_path}: No space left on device); "
+                    "name another folder")
+    assert os.listdir(tmp_path) == []
+
+
+def test_no_name_is_no_folder(monkeypatch, tmp_path, capsys):
+    """As of a variable of the shell that is not set."""
+    monkeypatch.chdir(tmp_path)
+    assert refusal(capsys, "tutorials", "--copy", "") == "--copy needs the name of a folder; this one is ."
+    assert os.listdir(tmp_path) == []
 
 
 def test_without_the_notebooks_it_says_where_it_looked(monkeypatch, capsys, tmp_path):

@@ -109,6 +109,12 @@ def test_marks_and_metadata_may_be_lost(tmp_path):
 
 
 @pytest.mark.usefixtures("shared")
+def test_all_exercises_may_stand_in_one_cell(tmp_path):
+    cells = [(SETUP, {}), *(cell for name in NAMES for cell in exercise(name))]
+    assert statuses(mark(write(tmp_path / "a.ipynb", ["\n".join(source for source, _ in cells)]))) == 3 * ["passed"]
+
+
+@pytest.mark.usefixtures("shared")
 def test_deleted_exercises_are_missing_and_deleted_checks_are_not_needed(tmp_path):
     marks = mark(write(tmp_path / "a.ipynb", [SETUP, exercise("chain_factor")[1], exercise("clip_norm")[0]]))
     assert statuses(marks) == ["missing", "passed", "missing"]
@@ -260,7 +266,7 @@ def test_a_tail_keeps_the_end():
 @pytest.mark.parametrize(("text", "line"), [
     ("two\nlines", "two lines"), ("\x1b[31mred\x07", "[31mred"), ("", ""),
     ("invalid syntax (<ipython-input-3-abc>, line 7)", "invalid syntax (line 7)"),
-    ("invalid syntax (4061017015.py, line 1)", "invalid syntax (line 1)"), (1000 * "x", 396 * "x" + " ..."),
+    ("invalid syntax (4061017015.py, line 1)", "invalid syntax (line 1)"), ("<f at 0x7f12AB>", "<f>"), (1000 * "x", 396 * "x" + " ..."),
 ])
 def test_what_a_learner_wrote_is_shown_as_one_plain_line(text, line):
     assert one_line(text) == line

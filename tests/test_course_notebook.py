@@ -53,6 +53,11 @@ def test_a_notebook_as_it_was_given_out():
     # what only looks like a check: a function of the lesson that has the name, a string
     (["def clip_norm(grads): return grads", "clip_norm(grads)", "check.unit_norm(answer)"],
      [LESSON, LESSON, ("unit_norm", "unit_norm", False)]),
+    # several exercises in one cell: a cell is parted where ``answer`` is defined again behind a check, and only there
+    ([f"x = 1\n{ANSWER}\ncheck.clip_norm(answer)\ny = 2\n@print\n{ANSWER}\nok = check.unit_norm(answer)\nz = 3"],
+     [("clip_norm", "clip_norm", True), ("unit_norm", "unit_norm", True)]),
+    ([f"{ANSWER}\nanswer = 1\ncheck.clip_norm(answer)\ncheck.unit_norm(answer)"],
+     [("clip_norm", "clip_norm unit_norm", True)]),
     # no syntax
     ([ANSWER, "check.clip_norm(answer"], [("clip_norm", "", True), ("clip_norm", "clip_norm", True)]),
 ])
@@ -93,6 +98,32 @@ def test_reading_takes_what_editors_write(tmp_path):
     path.write_text("\ufeff" + json.dumps({"cells": cells}), encoding="utf-8")
     assert [(c.number, c.source, c.tags, c.grade_id) for c in read(path)] == [
         (2, "a = 1\nb = 2", (), ""), (3, "", (), ""), (5, "梯度 = 1", ("exercise",), "")]
+
+
+def test_parts_of_a_cell_make_up_the_cell():
+    source = f"# first\n{ANSWER}\ncheck.clip_norm(answer)\n\n@print\n{ANSWER}\ncheck.unit_norm(answer)\n# last"
+    cells = [Cell(7, source, ("exercise",), "clip_norm-answer")]
+    assert plan(cells) == "00"
+    assert "".join(cell.source for cell in cells) == source
+    assert cells[1].source.startswith("@print")
+    assert [(cell.number, cell.tags, cell.grade_id) for cell in cells] == [
+        (7, ("exercise",), "clip_norm-answer"), (7, (), "")]
+
+
+@pytest.mark.parametrize(("source", "run"), [
+    ("%pip install -q minigrad-lab ipywidgets", "pass"), ("!pip3 install a \\\n  b\nx = 1", "pass\nx = 1"),
+    ("if x:\n    !{sys.executable} -m pip install a\ny", "if x:\n    pass\ny"), ("!uv pip uninstall a", "pass"),
+    ("%conda install a", "pass"), ("x = 'pip install a'\n!ls", "x = 'pip install a'\n!ls"),
+    ("!pip --version", "!pip --version"), ("x = 3 \\\n  % pip", "x = 3 \\\n  % pip"),
+])
+def test_nothing_is_installed(source, run, tmp_path):
+    assert [cell.source for cell in read(write(tmp_path / "a.ipynb", [source]))] == [run]
+
+
+def test_half_a_pair_of_surrogates_is_no_reason_to_stop(tmp_path):
+    path = write(tmp_path / "a.ipynb", ["x"])
+    path.write_text(path.read_text().replace('"x"', r'"a = \"\ud800\""'))
+    assert [cell.source for cell in read(path)] == ['a = "?"']
 
 
 @pytest.mark.parametrize(("content", "why"), [

@@ -173,9 +173,9 @@ OTHER_FILES = [
     ("huge", bytes([0, 0, 8, 3]) + b"\xff" * 12 + b"few", ["holds 3 bytes", str((2 ** 32 - 1) ** 3), "cut short"]),
     ("plain.gz", SMALL, ["named .gz but begins with 00 00 0b 02", "expected 1f 8b", "take .gz off its name"]),
     ("empty.gz", b"", ["named .gz but begins with nothing"]),
-    ("packed", gzip.compress(SMALL), ["compressed by gzip", "rename it to packed.gz"]),
-    ("method.gz", b"\x1f\x8b\x07" + gzip.compress(SMALL)[3:], ["cannot be decompressed", "damaged"]),
-    ("twice.gz", gzip.compress(gzip.compress(SMALL)), ["compressed by gzip"]),
+    ("packed", gzip.compress(SMALL, mtime=0), ["compressed by gzip", "rename it to packed.gz"]),
+    ("method.gz", b"\x1f\x8b\x07" + gzip.compress(SMALL, mtime=0)[3:], ["cannot be decompressed", "damaged"]),
+    ("twice.gz", gzip.compress(gzip.compress(SMALL, mtime=0), mtime=0), ["compressed by gzip"]),
 ]
 
 

@@ -148,7 +148,8 @@ def test_the_table_of_operations_covers_the_table_of_rules():
     tried = [p for o in OPERATIONS for p in some(o, 3) + some(o, 1, dtypes=("float32",))]
     called = set().union(*map(functions_on_the_tape, tried))
     ours = {fn for fn, rule in RULES.items() if not rule.constant} - {autograd.custom}     # the door for classes
-    ours = {fn for fn in ours if "minigrad.penalty" not in str(fn.__module__)}             # test_penalty has programs
+    theirs = {fn for fn in ours if "minigrad.penalty" in str(getattr(fn, "__module__", ""))}       # test_penalty's
+    ours -= theirs
     assert len(ours) > 100
     assert not {name_of(fn) for fn in ours - called}
     written = " ".join(o.text for o in OPERATIONS)

@@ -60,15 +60,12 @@ def test_the_topics_are_english_of_some_length():
 
 
 @pytest.mark.parametrize(("held", "says"), [
-    (None, "has no pydoc_data.topics"),
-    ({}, "has no pydoc_data.topics"),
     ({"topics": "text"}, "not a dict of texts"),
     ({"topics": {"assert": 3}}, "not a dict of texts"),
     ({"topics": {}}, "is empty"),
 ])
-def test_a_python_without_topics_is_named(held, says, monkeypatch):
-    stand_in = None if held is None else types.SimpleNamespace(**held)      # None: as if it were not installed
-    monkeypatch.setitem(sys.modules, "pydoc_data.topics", stand_in)
+def test_topics_that_are_no_texts_are_named(held, says, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", types.SimpleNamespace(**held))
     with pytest.raises(TextError, match=says) as caught:
         topics()
     assert "read_text" in str(caught.value)

@@ -73,15 +73,17 @@ def threshold_for_share(answer):
 Hint: 3 of 4 finite norms are above it, and 1 should be; the quantile asks for the share below.
         0
     """
-    def judge(got, usable, all_finite, wanted):
+    def judge(got, usable, all_finite, wanted, share):
         c, hint = number(got), ""
         if not math.isfinite(c):
             return "leave out what is not finite first: norms[np.isfinite(norms)]"
         above = int((usable > c).sum())
         if above != wanted:
             hint = f"{above} of {len(usable)} finite norms are above it, and {wanted} should be"
-            if above == len(usable) - wanted:
+            if math.isclose(c, np.quantile(usable, share)):
                 hint += "; the quantile asks for the share below"
+            elif any(math.isclose(c, np.percentile(usable, p)) for p in (share, 1 - share, 100 - share)):
+                hint += "; np.percentile counts in per cent, from 0 to 100"
             elif not all_finite:
                 hint += "; leave out what is not finite"
         return hint
@@ -95,7 +97,8 @@ Hint: 3 of 4 finite norms are above it, and 1 should be; the quantile asks for t
         wanted = round(share * len(usable))
         low, high = usable[-wanted - 1], usable[-wanted]
         cases.append(Case(f"norms = {short(norms)}, share = {share:g}", (norms, share), f"{low:.4g} <= c < {high:.4g}",
-                          partial(judge, usable=usable, all_finite=len(usable) == len(norms), wanted=wanted)))
+                          partial(judge, usable=usable, all_finite=len(usable) == len(norms), wanted=wanted,
+                                  share=share)))
     return examine("threshold_for_share", answer, cases)
 
 

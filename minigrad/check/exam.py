@@ -1,12 +1,22 @@
 """How an exercise is examined: an answer is tried on cases, smallest first, and one line says what came of it."""
 
 import copy
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
 
 LONGEST = 110
 """Characters of a value that are shown; a line stays a line."""
+
+KIND = "this is not the kind of value that was asked for"
+ERROR = "the call ended in an error instead of a value"
+ON_TAPE = f"{ERROR}: on the tape is what has requires_grad=True, or was taken with create_graph=True"
+ERRORS = {"read-only": "do not change the arrays you are given; return new ones",
+          "'NoneType'": f"{ERROR}: something is None here; ask whether it is before you use it",
+          "division by zero": f"{ERROR}: for this input you divide by 0",
+          "require a gradient": ON_TAPE, "requires a gradient": ON_TAPE}
+"""What to say if these words are in the error that an answer raised."""
 
 
 class Points(int):
@@ -71,10 +81,9 @@ def examine(name, answer, cases):
             return Points(0)
         except Exception as error:          # whatever a learner's function raises is part of the answer
             received = f"{type(error).__name__}: {error}"
-            hint = ("do not change the arrays you are given; return new ones" if "read-only" in received else
-                    "the call ended in an error instead of a value")
+            hint = next((hint for words, hint in ERRORS.items() if words in received), ERROR)
         else:
-            hint = verdict(case.judge, received)
+            hint = verdict(case, received)
         if hint:
             print(f"{name}: not yet right for {case.shown}: expected {short(case.expected)}, received "
                   f"{short(received)}. Hint: {hint}.")
@@ -83,15 +92,20 @@ def examine(name, answer, cases):
     return Points(1)
 
 
-def verdict(judge, received):
+def verdict(case, received):
     """Return the judge's hint; a value that it cannot even look at is of the wrong kind."""
     if received is None:
         return "the function returns nothing; end it with return"
     try:
         with np.errstate(all="ignore"):
-            return judge(received)
+            hint = case.judge(received)
+        if not hint and isinstance(received, str) and not isinstance(case.expected, str):
+            return f"{KIND}: it is text"                        # float("1.5") is a number, "1.5" is none
+        return hint
     except Exception:
-        return "this is not the kind of value that was asked for"
+        if isinstance(case.expected, (int, float)) and not isinstance(received, str) and np.ndim(received):
+            return f"{KIND}: return one number, without brackets or axes"
+        return KIND
 
 
 def frozen(value):
@@ -107,8 +121,14 @@ def frozen(value):
 
 
 def short(value):
-    """Return a value as text on one line, not too long: arrays as lists, numbers to six digits."""
+    """Return a value as text on one line, not too long: arrays as lists, numbers to six digits, no addresses.
+
+    Example:
+        >>> short([np.ones(2), 1 / 3, short])
+        '[[1, 1], 0.333333, <function short>]'
+    """
     text = " ".join((value if isinstance(value, str) else spell(value)).split())
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)          # another one in each run
     return text if len(text) <= LONGEST else text[:LONGEST - 4] + " ..."
 
 

@@ -153,6 +153,10 @@ that is a forward difference; go a step h to both sides.
             return "that is a forward difference; go a step h to both sides"
         if x.size > 1 and np.allclose(got, (f(x + h) - f(x - h)) / (2 * h), rtol=1e-6, atol=1e-9):
             return "move one element at a time, and leave all others where they are"
+        if np.allclose(got, expected * h * h, rtol=1e-6, atol=1e-9):
+            return "in Python a / 2 * h is (a / 2) * h; write a / (2 * h)"
+        if x.size == 1:
+            return "(f(x + h) - f(x - h)) / (2 * h), with the h that is given"
         return "each element has its own difference: all other elements stand where x has them"
 
     def product(x):

@@ -30,10 +30,12 @@ def curvature(answer):
 the curvature along v must not depend on how long v is.
         0
     """
-    def judge(got, f, w, v, expected):
-        got = number(got)
+    def judge(received, f, w, v, expected):
+        got = number(received)
         if np.isclose(got, expected, rtol=1e-6, atol=1e-9):
             return ""
+        if np.ndim(getattr(received, "data", received)):
+            return "Hv is an array; what is asked for is one number, v.Hv / v.v"
         square = (v * v).sum()
         slope = (grad_at(f, w) * v).sum()
         if not np.isclose(square, 1) and np.isclose(got, expected * square, rtol=1e-5):

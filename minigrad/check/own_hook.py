@@ -39,7 +39,7 @@ def fading_hook(answer):
             return "ctx.micro_step counts calls, held ones too; the updates made are ctx.step"
         if step == 0:
             return "before the first update k = 0, and nothing changes"
-        return f"{step} update{'s' if step > 1 else ''} made: the factor is 1 / {1 + step}"
+        return f"{step} update{'s' if step > 1 else ''} made, as ctx.step says: the factor is 1 / {1 + step}"
 
     cases = []
     for lists, step, micro_step in [({"w": [6.0]}, 0, 0), ({"w": [6.0]}, 1, 1), ({"w": [6.0, -3.0]}, 2, 5),
@@ -92,7 +92,8 @@ comparison with NaN is false, so NaN > 100 is, too.
     cases = []
     for lists in [{"w": [3.0, 4.0]}, {"w": [100.0]}, {"w": [101.0]}, {"w": [-300.0]}, {"w": [math.nan]},
                   {"w": [math.inf]}, {"w": [-math.inf, 1.0]}, {"a": [80.0], "b": [[90.0]]},
-                  {"w": [3.0], "unused": None}, {"a": [1.0], "b": [math.nan]}, {"w": [0.0]}]:
+                  {"a": [60.0], "b": [[60.0]]}, {"w": [3.0], "unused": None}, {"a": [1.0], "b": [math.nan]},
+                  {"w": [0.0]}]:
         grads = arrays(lists)
         length = norm(grads.values())
         cases.append(Case(f"grads = {short(grads)}", (grads,), grads if length <= 100 else "skip",
@@ -137,7 +138,7 @@ def agc_hook(answer):
             ({"w": [[0.0, 0.0], [0.3, 0.4]]}, {"w": [[1.0, 0.0], [0.0, 0.0]]}),
             ({"w": [[0.3, 0.4]], "unused": None}, {"w": [[3.0, 4.0]], "unused": [1.0]}),
             ({"a": [1.0], "w": [[1.0, 2.0, 2.0]]}, {"a": [5.0], "w": [[0.0, 6.0, 8.0]]}),
-            ({"conv": rng.normal(size=(2, 1, 2, 2))}, {"conv": rng.normal(size=(2, 1, 2, 2))})]:
+            ({"conv": rng.normal(size=(2, 2, 1, 2))}, {"conv": rng.normal(size=(2, 2, 1, 2))})]:
         grads, params = arrays(lists), arrays(weights)
         expected = apply_hooks([AGC(0.01, eps=1e-3)], grads, params=params)
         shown = f"grads = {short(grads)}, weights = {short(params)}"

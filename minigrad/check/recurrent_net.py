@@ -31,7 +31,7 @@ the tanh is missing: 1 - h**2 times g, element by element, before W.
     rng = np.random.default_rng(0)
     cases = []
     for W, h, g in [([[2.0]], [0.0], [1.0]), ([[2.0]], [0.5], [1.0]),
-                    ([[1.0, 2.0], [0.0, 1.0]], [0.0, 0.0], [1.0, 0.0]),
+                    ([[1.0, 2.0], [0.0, 1.0]], [0.0, 0.0], [1.0, 2.0]),
                     ([[1.0, 2.0], [0.0, 1.0]], [0.5, 0.8], [1.0, -1.0]),
                     (rng.normal(size=(5, 5)), np.tanh(rng.normal(size=5)), rng.normal(size=5))]:
         W, h, g = np.array(W), np.array(h), np.array(g)
@@ -60,8 +60,11 @@ def judge_step(got, W, h, g, expected):
                             "W after that"),
         (W.T @ ((1 - np.tanh(h) ** 2) * g), "h is the tanh already: its slope is 1 - h**2, without another tanh"),
         (W.T @ ((1 - h) ** 2 * g), "the slope is 1 - h**2, not (1 - h)**2"),
+        (W.T @ ((1 - h) * g), "the slope is 1 - h**2, not 1 - h"),
+        (W.T @ (h ** 2 * g), "the slope is 1 - h**2, not h**2"),
+        (W.T @ slope * g, "W.T @ a * g is (W.T @ a) * g in Python; put a * g in brackets"),
         (slope * g, "this is the gradient before the tanh; W still has to take it to h_(t-1)"),
-    ], "go back in the opposite order: the slope of the tanh first, then the transpose of W")
+    ], "the slope of the tanh, 1 - h**2, times g; then the transpose of W times that")
 
 
 def shared_matrix(answer):
@@ -85,8 +88,9 @@ def shared_matrix(answer):
     rng = np.random.default_rng(0)
     cases = []
     for W, h, g in [([[2.0]], [[0.5]], [1.0]), ([[2.0]], [[0.5], [0.0]], [1.0]), ([[2.0]], [[0.5], [0.5]], [1.0]),
-                    ([[2.0]], [[0.5], [0.0], [0.5]], [1.0]),
+                    ([[2.0]], [[0.5], [0.0], [0.5]], [1.0]), ([[2.0]], [[0.5], [0.5], [0.5]], [1.0]),
                     ([[0.0, 1.0], [0.0, 0.0]], [[0.0, 0.5], [0.5, 0.0]], [1.0, 0.0]),
+                    ([[0.0, 1.0], [2.0, 0.0]], [[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]], [1.0, 0.0]),
                     (rng.normal(size=(3, 3)), np.tanh(rng.normal(size=(6, 3))), rng.normal(size=3))]:
         W, h, g = np.array(W), np.array(h), np.array(g)
         expected = differences(partial(loss_of, W=W, h=h, g=g), np.zeros(W.shape))
@@ -112,12 +116,14 @@ def judge_matrix(got, W, h, g, expected):
     before = np.concatenate([np.zeros((1, len(g))), h[:-1]])
     terms = terms_of(W, h, g, before)
     return named(got, expected, [
-        (sum(terms_of(W, h, g, np.roll(h, 1, axis=0))), "the state before the first step is 0 and adds nothing; for "
-                                                        "t = 0, h[t - 1] would be h[-1], in Python the last state"),
+        (sum(terms_of(W, h, g, np.roll(h, 1, axis=0))), "the state before the first step is 0, so t = 0 adds "
+                                                        "nothing; h[-1] is the last state in Python, not that one"),
         (terms[-1], "this is what the last step adds; W is used at every step, so add up what each of them gives"),
+        (terms[min(1, len(h) - 1)], "this is what the step t = 1 adds; add up what each step gives, with +="),
         (expected.T, "this is the transpose: row i belongs to the unit that the gradient comes from, column j to the "
                      "state before"),
-        (sum(terms_of(W, h, g, h)), "W was multiplied with the state before the step, h[t - 1], not with h[t]"),
+        *[(sum(terms_of(W, h, g, h)[first:]), "W was multiplied with the state before the step, h[t - 1], not with "
+                                              "h[t]") for first in (0, 1) if first < len(h)],
         (sum(terms_of(W, h, g, before, slope=False)), "the slope of the tanh, 1 - h[t]**2, is missing"),
         (sum(terms_of(W.T, h, g, before)), "from step to step the gradient goes back by the transpose of W"),
         (sum(np.outer((1 - one ** 2) * g, b) for one, b in zip(h, before)),
@@ -177,10 +183,10 @@ def judge_factor(got, norms, expected):
                                f"multiply"),
         (norms[0] / norms[-1] / steps, "factors multiply from step to step: take a root, do not divide by the number "
                                        "of steps"),
-        (expected ** (steps / (steps + 1)), f"{steps + 1} norms have {steps} steps between them"),
+        (expected ** (steps / (steps + 1)), f"{steps + 1} norms have {steps} step{'s' * (steps > 1)} between them"),
         (ratios.mean(), "factors multiply, so their arithmetic mean says nothing: 2 and then 1/2 make 1"),
-        (math.log10(expected), "this is the slope in decades per step; the factor is 10 to this power"),
-        (math.log(expected), "this is the logarithm of the factor"),
+        (math.log10(expected), "this is a logarithm of the factor; undo it, with 10 ** or with exp"),
+        (math.log(expected), "this is the natural logarithm of the factor; undo it with exp"),
     ]
     for value, hint in known:
         if math.isclose(got, value, rel_tol=1e-9, abs_tol=1e-12):

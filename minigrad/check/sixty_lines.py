@@ -33,7 +33,7 @@ def divide_rule(answer):
         for a, right, of, name in zip(got, expected, (x, y), "xy"):
             if a.shape != of.shape:
                 return (f"dL/d{name} must have the shape of {name}, {of.shape}, not {a.shape}"
-                        + (": sum over the copies" if a.shape == g.shape else ""))
+                        + (": sum over the copies, at the end" if a.shape == g.shape else ""))
             if np.allclose(a, right, rtol=1e-9, atol=1e-12):
                 continue
             if np.allclose(a, -right):
@@ -79,9 +79,9 @@ def visit_order(answer):
         0
     """
     def judge(got, parents, root, expected):
-        if isinstance(got, (str, dict)) or not all(isinstance(node, str) for node in got):
+        got = None if isinstance(got, (str, dict)) else list(got)
+        if got is None or not all(isinstance(node, str) for node in got):
             return "return a list of nodes"
-        got = list(got)
         for node in got:
             if got.count(node) > 1:
                 return f"{node} is there {got.count(node)} times; visit each node once"
@@ -139,7 +139,7 @@ def unit_vector_rule(answer):
 
     Example:
         >>> unit_vector_rule(lambda g, x: g / np.sqrt((x * x).sum()))
-        unit_vector_rule: not yet right for g = [1], x = [2]: expected [0], received [0.5]. Hint: that is the share \
+        unit_vector_rule: not yet right for g = [3], x = [4]: expected [0], received [0.75]. Hint: that is the share \
 that goes directly; the other goes through the length, which changes with x.
         0
     """
@@ -165,7 +165,7 @@ that goes directly; the other goes through the length, which changes with x.
 
     rng = np.random.default_rng(0)
     cases = []
-    for g, x in [([1.0], [2.0]), ([1.0, 0.0], [1.0, 0.0]), ([0.0, 1.0], [2.0, 0.0]), ([1.0, 0.0], [3.0, 4.0]),
+    for g, x in [([3.0], [4.0]), ([1.0, 0.0], [1.0, 0.0]), ([0.0, 1.0], [2.0, 0.0]), ([1.0, 0.0], [3.0, 4.0]),
                  ([1.0, 1.0], [3.0, 4.0]), (rng.normal(size=5), rng.normal(size=5)), ([1.0, 0.0], [3e3, -4e3])]:
         g, x = np.array(g), np.array(x)
         leaf = Tensor(x, requires_grad=True)

@@ -1,5 +1,8 @@
 """``minigrad check``: run a learner's notebook, and mark its exercises."""
 
+import signal
+from contextlib import contextmanager
+
 from minigrad.commands.common import Refusal, positive
 
 KEYS = """\
@@ -43,7 +46,8 @@ def add(commands):
         "check", help="run a learner's notebook and mark its exercises",
         description="Run a notebook of the course in a process of its own, and print a score for each exercise.\n"
                     "An endless loop, a crash or a missing cell costs only the exercise that it belongs to.\n"
-                    "The notebook is not written. It runs with your rights: run those of strangers in a container.",
+                    "The notebook is not written, and lines that install packages (%%pip, !pip) are passed over.\n"
+                    "It runs with your rights: run those of strangers in a container.",
         epilog=KEYS)
     parser.set_defaults(run=run)
     add = parser.add_argument
@@ -62,7 +66,8 @@ def run(args):
     from minigrad.course.notebook import Unreadable
 
     try:
-        marks = marking.mark(args.notebook, args.timeout, args.total, args.memory)
+        with orderly():
+            marks = marking.mark(args.notebook, args.timeout, args.total, args.memory)
     except OSError as error:
         raise Refusal(f"{error.filename or args.notebook}: {error.strerror or error}") from None
     except Unreadable as error:
@@ -72,6 +77,26 @@ def run(args):
         raise Refusal(f"no Jupyter kernel: {error}{cure}") from None
     print(as_json(args.notebook, marks) if args.json else as_text(args.notebook, marks))
     return int(marks.points < len(marks.exercises))
+
+
+@contextmanager
+def orderly():
+    """Within this block a request to end (SIGTERM, SIGHUP) ends it as Ctrl-C does: no kernel runs on, no file is left.
+
+    A request that is ignored, as by nohup, or has a handler of its own stays as it is.
+    """
+    def leave(number, _):
+        raise SystemExit(128 + number)
+
+    requests = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ours = [request for request in requests if signal.getsignal(request) is signal.SIG_DFL]
+    try:
+        for request in ours:
+            signal.signal(request, leave)
+        yield
+    finally:
+        for request in ours:
+            signal.signal(request, signal.SIG_DFL)
 
 
 def as_text(path, marks):
@@ -93,4 +118,4 @@ def as_json(path, marks):
                   "line": result.line} for result in marks.exercises]
     return json.dumps({"notebook": str(path), "tutorial": marks.tutorial, "points": marks.points,
                        "max_points": len(exercises), "exercises": exercises, "notes": marks.notes},
-                      indent=2, ensure_ascii=False)
+                      indent=2)          # in ASCII, which is the same in every encoding

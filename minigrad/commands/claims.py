@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from minigrad.commands import bars
 from minigrad.commands.common import Refusal, whole_number, writable_folder
 
 
@@ -49,20 +50,18 @@ def run(args):
             print(f"{claim.id:<24}{claim.question}")
         return 0
     folder = None if args.figures is None else writable_folder(args.figures)
-    from tqdm import tqdm
-
     table = not (args.json or args.markdown)
     if table and len(chosen) > 1:
         print(report.heading())
     judged, figures = [], {}
-    for claim in tqdm(chosen, unit="claim", delay=1, leave=False, disable=not sys.stderr.isatty()):
+    for claim in bars.bar(chosen, unit="claim", delay=1, leave=False, disable=not sys.stderr.isatty()):
         verdict = claim.judge(args.seed)
         if folder is not None and claim.draw is not None:
             figures[claim.id] = draw(claim, verdict, folder)
         judged.append((claim, verdict))
         if table:
             show = report.row if len(chosen) > 1 else report.in_full
-            tqdm.write(show(claim, verdict, figures.get(claim.id)))
+            bars.write(show(claim, verdict, figures.get(claim.id)))
             sys.stdout.flush()
     if args.json:
         records = [report.record(claim, verdict, figures.get(claim.id)) for claim, verdict in judged]

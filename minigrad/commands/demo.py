@@ -4,6 +4,7 @@ import csv
 import sys
 from pathlib import Path
 
+from minigrad.commands import bars
 from minigrad.commands.common import Refusal, not_negative, positive, whole_number, writable_folder
 
 
@@ -45,12 +46,10 @@ def run(args):
         raise Refusal(str(error)) from None
     was_there = Path(args.out).exists()
     out = writable_folder(args.out)
-    from tqdm import tqdm
-
     result = char_rnn.Result(config, [])
     # A log file wants few lines; a run that fails at once, none.
     pace = {"mininterval": 0.1 if sys.stderr.isatty() else 2.0, "dynamic_ncols": True, "delay": 0.2}
-    bar = tqdm(total=2 * config.seeds * config.steps, unit="update", desc="training", **pace)
+    progress = bars.bar(total=2 * config.seeds * config.steps, unit="update", desc="training", **pace)
 
     def finished(run):
         if not result.runs:                     # what an earlier demonstration left here would be taken for this one's
@@ -61,13 +60,13 @@ def run(args):
         result.runs.append(run)
 
     try:
-        with bar:
-            char_rnn.run(config, updated=bar.update, finished=finished)
+        with progress:
+            char_rnn.run(config, updated=progress.update, finished=finished)
         from minigrad import plot
 
         plot.save(char_rnn.figure(result), out / "demo.png")
     except KeyboardInterrupt:
-        bar.close()
+        progress.close()
         print(f"Interrupted; {kept(result, out)}.", file=sys.stderr)
         return 130
     except OSError as error:

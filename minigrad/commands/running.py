@@ -4,6 +4,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from minigrad.commands.bars import bar
 from minigrad.commands.common import Refusal, whole_number, writable_folder
 
 
@@ -121,20 +122,18 @@ class Bars:
         self.name, self.bars = name, []
 
     def __call__(self, things, what="", total=None):
-        from tqdm import tqdm
-
         # A log file wants few lines; a run that is over at once, none.
         pace = {"mininterval": 0.1 if sys.stderr.isatty() else 5.0, "dynamic_ncols": True, "delay": 0.5}
-        bar = tqdm(things, desc=f"{self.name}: {what}" if what else self.name, total=total, leave=False, **pace)
-        self.bars.append(bar)
-        return bar
+        shown = bar(things, desc=f"{self.name}: {what}" if what else self.name, total=total, leave=False, **pace)
+        self.bars.append(shown)
+        return shown
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for bar in self.bars:
-            bar.close()
+        for shown in self.bars:
+            shown.close()
 
 
 # -------------------------------------------------------------------------------------------- tables

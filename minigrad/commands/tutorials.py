@@ -28,6 +28,8 @@ def run(args):
     """List or copy; return the exit status."""
     from minigrad.course import places
 
+    if args.copy == "":
+        raise Refusal("--copy needs the name of a folder; this one is .")
     if args.copy is None and (args.solutions or args.force):
         raise Refusal(f"{'--solutions' if args.solutions else '--force'} goes with --copy DIR")
     try:
@@ -87,8 +89,10 @@ def copy(args, numbers):
             with files.whole(target, "wb") as file:
                 file.write(source.read_bytes())
     except OSError as error:
-        raise Refusal(f"--copy {folder} cannot be written ({error.filename or folder}: {error.strerror}); "
-                      "name another folder") from None
+        place = Path(error.filename or folder)
+        place = place.parent if place.suffix == ".part" else place          # the unfinished file of files.whole
+        what = "is a file" if isinstance(error, FileExistsError) and place.is_file() else error.strerror
+        raise Refusal(f"--copy {folder} cannot be written ({place}: {what}); name another folder") from None
     same = len(pairs) - len(new)
     print(f"{len(new)} notebook{'s' if len(new) != 1 else ''} copied to {folder}"
           + (f", {same} there already" if same else "") + ".")

@@ -6,6 +6,8 @@ this guards against accident and carelessness, not against somebody who attacks 
 
 import contextlib
 import io
+import signal
+import sys
 
 import minigrad.check
 
@@ -55,6 +57,18 @@ def limit(memory):
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
+def end_with_parent():
+    """Let this process be killed when the one that started it ends, even if that was killed itself, where it can be.
+
+    The kernel looks out for that, too, but not while a learner's endless loop has the interpreter.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)          # PR_SET_PDEATHSIG
+
+
 def mark(name, check, answer):
     """Run a check on an answer, and return a dict with its "points", its "line", and the "error" that ended it, if any.
 
@@ -94,6 +108,7 @@ def main(connection, tutorial, memory):
         memory: bytes that it may use.
     """
     limit(memory)
+    end_with_parent()
     checks = {name: getattr(minigrad.check, name) for name in minigrad.check.EXERCISES[tutorial][1]}
     used = {}                               # id -> the exercises it was taken for, and the object, kept that it live on
 

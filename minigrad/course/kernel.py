@@ -1,6 +1,7 @@
 """A Jupyter kernel in a process of its own that runs cells within limits, and is killed where it does not keep them."""
 
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -96,7 +97,9 @@ class Kernel:
         files = {"connection_file": os.path.join(self.place.name, "kernel.json")}
         if os.name == "posix" and len(os.fsencode(self.place.name)) < 80:
             files |= {"transport": "ipc", "ip": os.path.join(self.place.name, "kernel")}
-        self.manager = KernelManager(kernel_spec_manager=OwnSpec(), **files)
+        silent = logging.Logger("minigrad")     # what goes wrong is raised, and told in one line
+        silent.addHandler(logging.NullHandler())
+        self.manager = KernelManager(kernel_spec_manager=OwnSpec(), log=silent, **files)
         self.client, self.alive = None, True
         try:
             self.start(folder)
@@ -112,7 +115,10 @@ class Kernel:
         if "PYTHONPATH" in settings:        # what is relative there means this folder, not the learner's
             settings["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, settings["PYTHONPATH"].split(os.pathsep)))
         null = subprocess.DEVNULL
-        self.manager.start_kernel(cwd=str(folder), env=settings, stdin=null, stdout=null, stderr=null)
+        try:
+            self.manager.start_kernel(cwd=str(folder), env=settings, stdin=null, stdout=null, stderr=null)
+        except OSError as error:            # no more processes, or none at all, as in a browser
+            raise KernelError(f"it cannot be started ({error.strerror or error})") from None
         self.client = self.manager.client()
         self.client.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=False)
         if self.reply_to(self.client.kernel_info(), START) is None:

@@ -290,5 +290,6 @@ def one_line(text):
     """Return a text as one line that a terminal can show, not too long."""
     text = "".join(c if c.isprintable() else " " for c in text)
     text = re.sub(r"\((?:<[^>]*>|\d+\.py), line (\d+)\)", r"(line \1)", text)       # without IPython's name of the cell
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)          # another one in each run
     text = " ".join(text.split())
     return text if len(text) <= 400 else text[:396] + " ..."

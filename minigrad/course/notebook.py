@@ -1,15 +1,18 @@
 """Read a learner's notebook, and find the exercises in it: by their marks, or where those are lost, by what is written.
 
 A notebook that comes back is not the one that was given out.  Cells were added, deleted, moved, merged; an editor in
-the browser dropped tags; a check was edited.  What holds an exercise together is its name, which stands in the source
-of its check (``check.NAME(answer)``) and in the metadata of its check ("NAME") and of its answer ("NAME-answer").
+the browser dropped tags, and put a ``%pip install`` on top; a check was edited.  What holds an exercise together is
+its name, which stands in the source of its check (``check.NAME(answer)``) and in the metadata of its check ("NAME") and
+of its answer ("NAME-answer").
 """
 
 import ast
+import io
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from minigrad.check import EXERCISES
@@ -18,6 +21,10 @@ from minigrad.course.places import cell_source
 ANSWERS = re.compile(r"^(?:def|class)\s+answer\b|^answer\s*(?::[^=]*)?=(?!=)|^(?:from|import)\b.*\banswer\b",
                      re.MULTILINE)
 """What a cell that defines ``answer`` has at the beginning of a line."""
+
+INSTALLS = re.compile(r"^([ \t]*)[%!](?:.*\\\n)*.*\b(?:pip3?|conda|mamba)[ \t]+(?:un)?install\b(?:.*\\\n)*.*$",
+                      re.MULTILINE)
+"""A line of a cell that installs packages, or removes them."""
 
 
 class Unreadable(ValueError):
@@ -52,6 +59,8 @@ class Cell:
 def read(path):
     """Return the code cells of a notebook as a list of :class:`Cell`.
 
+    Lines that install packages become ``pass``: what is marked is not to change the system of whoever marks.
+
     Args:
         path: of an .ipynb file, nbformat 4.
 
@@ -76,7 +85,9 @@ def read(path):
             metadata = cell.get("metadata")
             metadata = metadata if isinstance(metadata, dict) else {}
             grader, tags = metadata.get("nbgrader"), metadata.get("tags")
-            found.append(Cell(number, cell_source(cell), tuple(tags) if isinstance(tags, list) else (),
+            # JSON may hold half a pair of surrogates, which no message to a kernel can.
+            source = cell_source(cell).encode("utf-8", "replace").decode("utf-8")
+            found.append(Cell(number, INSTALLS.sub(r"\1pass", source), tuple(tags) if isinstance(tags, list) else (),
                               str(grader.get("grade_id", "")) if isinstance(grader, dict) else ""))
     return found
 
@@ -88,7 +99,7 @@ def cell_text(cell):
 
 
 def plan(cells):
-    """Find the exercises: set ``owner``, ``marks`` and ``runs`` of the cells, in place.
+    """Find the exercises: set ``owner``, ``marks`` and ``runs`` of the cells, in place; part those that hold several.
 
     The tutorial is that of which the most names are found.  An exercise is marked where its check is; where the check
     was deleted, behind its answer.  To it belong the cell that defines ``answer``, and what follows up to the check.
@@ -108,6 +119,7 @@ def plan(cells):
         [(None, (), True), ('chain_factor', (), True), ('chain_factor', ('chain_factor',), False)]
     """
     numbers = {name: number for number, (_, names) in EXERCISES.items() for name in names}
+    cells[:] = [part for cell in cells for part in parted(cell)]
     checked = [checked_in(cell, numbers) for cell in cells]
     answered = [cell.grade_id.removesuffix("-answer") if cell.grade_id.endswith("-answer") else "" for cell in cells]
     found = {*answered, *(name for names in checked for name in names)} & {*numbers}
@@ -123,6 +135,28 @@ def plan(cells):
             cell.marks = (*cell.marks, name)
     owned(cells)
     return tutorial
+
+
+def parted(cell):
+    """Return a cell that defines ``answer`` again after a check as several; any other as it is.
+
+    Example:
+        >>> source = "answer = f\\ncheck.chain_factor(answer)\\nanswer = g\\ncheck.clip_norm(answer)"
+        >>> [part.source for part in parted(Cell(1, source))]
+        ['answer = f\\ncheck.chain_factor(answer)\\n', 'answer = g\\ncheck.clip_norm(answer)']
+    """
+    lines = io.StringIO(cell.source, newline="").readlines()          # as Python counts them
+    cuts, checked = [], False
+    for statement in statements(cell.source) or ():
+        first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", ()))]) - 1
+        if checked and ANSWERS.search("".join(lines[first:statement.end_lineno])):
+            cuts.append(first)
+            checked = False
+        checked = checked or checks(statement)
+    if not cuts:
+        return [cell]
+    first, *others = ["".join(lines[start:end]) for start, end in pairwise([0, *cuts, len(lines)])]
+    return [replace(cell, source=first), *(Cell(cell.number, source) for source in others)]
 
 
 def checked_in(cell, numbers):
@@ -153,15 +187,22 @@ def only_checks(source):
         >>> only_checks("passed = check.clip_norm(answer)  # mine"), only_checks("1"), only_checks("answer = f")
         (True, True, False)
     """
+    body = statements(source)
+    return body is not None and all(checks(s) or (isinstance(s, (ast.Expr, ast.Assign))
+                                                  and isinstance(s.value, ast.Constant)) for s in body)
+
+
+def statements(source):
+    """Return the statements of a source as parts of a syntax tree, None where it has no syntax (or IPython's own)."""
     try:
-        body = ast.parse(source).body
+        return ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return all(isinstance(s, (ast.Expr, ast.Assign)) and (isinstance(s.value, ast.Constant) or is_check(s.value))
-               for s in body)
+        return None
 
 
-def is_check(node):
-    """Whether a node of a syntax tree is a call ``check.NAME(...)``."""
-    return (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name) and node.func.value.id == "check")
+def checks(statement):
+    """Whether a statement is a call ``check.NAME(...)``, or keeps what that returns."""
+    node = getattr(statement, "value", None)
+    return (isinstance(statement, (ast.Expr, ast.Assign)) and isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "check")

@@ -5,6 +5,7 @@ any order; a record is a dict with "config", and "headline" or "error".  The mod
 to import there.
 """
 
+import contextlib
 import functools
 import importlib
 import os
@@ -104,20 +105,28 @@ def alone(joblib, task):
 
 
 def in_worker(parent, cell, module, config):
-    """Compute a cell in a worker process; Ctrl-C is for the process that has sent it, which then ends this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(parent)
+    """Compute a cell in a worker process; Ctrl-C is for the process that has sent it, which then ends this one.
+
+    Where there are no processes, as in a browser, joblib calls this in the process that sends.
+    """
+    if parent != os.getpid():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_with(parent)
     return cell, compute(module, config)
 
 
 @functools.cache
 def end_with(parent):
-    """Let this process end when its parent is gone, also in the midst of a cell: nobody waits for it any more."""
+    """Let this process end when its parent is gone, also in the midst of a cell: nobody waits for it any more.
+
+    Where no thread can be started that watches, it ends after its cell, when joblib finds nobody to answer.
+    """
     def watch():
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
-    threading.Thread(target=watch, daemon=True).start()
+    with contextlib.suppress(RuntimeError):             # can't start new thread
+        threading.Thread(target=watch, daemon=True).start()
 
 
 # ----------------------------------------------------------------------------------------------------- a cluster

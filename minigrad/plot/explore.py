@@ -16,6 +16,9 @@ from minigrad.plot.style import styled
 PANEL, PICTURE = (3.4, 2.6), (7.5, 4.2)
 """Inches: of a panel of the grid, and of the picture below the sliders."""
 
+WIDEST = 11.4
+"""Inches: a wider grid would be shrunk by the page, its letters with it; narrower panels are not."""
+
 DPI = 90
 """As wide as a page of a notebook, three panels are, and half the bytes of a figure for print."""
 
@@ -155,7 +158,7 @@ def grid(fn, found, values, shared, figsize, title):
     rows = -(-len(every) // columns)
     axes = np.full((rows, columns), None)
     with styled():
-        size = figsize or (PANEL[0] * max(columns, 2), PANEL[1] * rows)
+        size = figsize or (min(PANEL[0] * max(columns, 2), WIDEST), PANEL[1] * rows)
         figure = plt.figure(figsize=size, dpi=DPI, layout="constrained")
         own = []
         try:

@@ -4,7 +4,9 @@ import codecs
 import contextlib
 import functools
 import importlib
+import inspect
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,15 @@ def zen():
     return codecs.decode(this.s, "rot13")
 
 
+LIBRARY = ("argparse", "ast", "asyncio", "calendar", "codecs", "collections", "configparser", "contextlib", "datetime",
+           "decimal", "difflib", "doctest", "email.message", "fractions", "functools", "gettext", "heapq",
+           "html.parser", "imaplib", "inspect", "io", "ipaddress", "json", "locale", "logging", "os", "pathlib", "pdb",
+           "pickle", "pprint", "random", "re", "sched", "secrets", "shutil", "smtplib", "socket", "statistics",
+           "string", "subprocess", "tarfile", "textwrap", "threading", "traceback", "unittest", "urllib.parse",
+           "urllib.request", "uuid", "warnings", "weakref", "xml.etree.ElementTree", "zipfile")
+"""Modules of the standard library whose docstrings stand in for the reference, where Python came without it."""
+
+
 def topics():
     """Return the chapters of Python's reference that ``help("topics")`` reads: half a million characters of English.
 
@@ -30,21 +41,54 @@ def topics():
     492 155 in 3.12.1, 510 586 in 3.13.0 (103 or 104 different ones), plus a newline between chapters.  So a run on it
     is repeated exactly only under the same Python.
 
+    Where Python came without this reference, as in a browser and in some small distributions, the docstrings of its
+    standard library stand in, about as long, and a warning says so.
+
     Raises:
-        TextError: where Python came without its documentation, as some small distributions do.
+        TextError: if there is neither, or what is there is no text.
+
+    Example:
+        >>> from minigrad.tasks import topics
+        >>> "statement" in topics()
+        True
     """
     cure = "give a text of your own: read_text(path)"
     try:
         chapters = importlib.import_module("pydoc_data.topics").topics
     except (ImportError, AttributeError):
-        raise TextError(f"this Python has no pydoc_data.topics, its distribution left the documentation out; {cure}"
-                        ) from None
+        text = docstrings()
+        if not text:
+            raise TextError("this Python has no pydoc_data.topics, its distribution left the documentation out, and "
+                            f"its library has no docstrings; {cure}") from None
+        warnings.warn(f"this Python has no pydoc_data.topics, its distribution left the documentation out; the text "
+                      f"is that of its library's docstrings instead, {len(text)} characters, and losses differ from "
+                      f"those elsewhere", stacklevel=2)
+        return text
     if not isinstance(chapters, dict) or not all(isinstance(text, str) for text in chapters.values()):
         raise TextError(f"pydoc_data.topics of this Python is not a dict of texts; {cure}")
     text = "\n".join(chapters[name] for name in sorted(chapters))
     if not text.strip():
         raise TextError(f"pydoc_data.topics of this Python is empty; {cure}")
     return text
+
+
+def docstrings(modules=LIBRARY):
+    """Return what the documentation inside modules says, by module, class and method in the order of their names.
+
+    A module that cannot be imported is left out; under ``python -OO`` nothing is left.
+    """
+    found = []
+    for name in modules:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:                 # some need what a browser or a small distribution has not
+            continue
+        things = [thing for key, thing in sorted(vars(module).items()) if not key.startswith("_")
+                  and (inspect.isclass(thing) or inspect.isroutine(thing)) and thing.__module__ == name]
+        for thing in (module, *things):
+            methods = sorted(vars(thing).items()) if inspect.isclass(thing) else ()
+            found += [thing.__doc__, *(m.__doc__ for key, m in methods if key[0] != "_" and inspect.isroutine(m))]
+    return "\n".join(dict.fromkeys(inspect.cleandoc(text) for text in found if isinstance(text, str)))
 
 
 def read_text(path):

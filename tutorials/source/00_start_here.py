@@ -28,7 +28,7 @@
 #
 # **目标：用五行代码看到一次梯度爆炸。** 然后看它怎样毁掉一次训练，再把它裁剪掉，弄清裁剪做了什么、没做什么。
 #
-# 你需要会 Python，知道链式法则。只需在项目文件夹中安装一次：
+# 需要会用 Python，懂得链式法则。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -54,7 +54,7 @@ from minigrad import check, hooks, nn, optim
 # %% [markdown] lang="zh"
 # ## 1. 五行代码
 #
-# 取一个数，连续乘一百次 $w$：$h_0 = x$，$h_{t+1} = w\,h_t$。起点变一点，终点 $h_T$ 会变多少？每一步的导数都是 $w$，链式法则把它们乘起来：
+# 取一个数，连乘一百次 $w$：$h_0 = x$，$h_{t+1} = w\,h_t$。起点变一点，终点 $h_T$ 会变多少？每一步的导数都是 $w$，链式法则把这些导数乘起来：
 #
 # $$\frac{dh_T}{dx} = w \cdot w \cdots w = w^T$$
 #
@@ -94,7 +94,7 @@ for w in (0.5, 0.9, 1.0, 1.1, 1.5):
 # $w^T$ again. The tanh has the slope $1 - h^2 \le 1$, which takes some of that away. How much? Measure it.
 
 # %% [markdown] lang="zh"
-# **结论。** 预测与测量一致。$w > 1$ 时梯度**爆炸**，$w < 1$ 时梯度**消失**，而且都随步数呈指数变化：1.1 和 0.9 看上去人畜无害，结果却相差八个数量级以上。
+# **结论。** 预测与测量一致。$w > 1$ 时梯度**爆炸**，$w < 1$ 时梯度**消失**，而且都随步数呈指数变化：1.1 和 0.9 看上去都很温和，结果却相差超过八个数量级。
 #
 # ## 2. 五十层
 #
@@ -102,7 +102,7 @@ for w in (0.5, 0.9, 1.0, 1.1, 1.5):
 #
 # $$\frac{dL}{dh_{k-1}} = W_k^\top \left[(1 - h_k^2) \odot \frac{dL}{dh_k}\right]$$
 #
-# 令 $W_k$ 等于 1.5 乘一个旋转矩阵。如果没有 tanh，每过一层，梯度恰好变为 1.5 倍，又是 $w^T$ 这条规律。tanh 的斜率 $1 - h^2 \le 1$，会抵消掉一部分。抵消多少？测一测就知道。
+# 取 $W_k$ 为 1.5 倍的旋转矩阵。如果没有 tanh，每过一层，梯度的长度恰好变为 1.5 倍，又是 $w^T$ 这条规律。tanh 的斜率 $1 - h^2 \le 1$，会抵消掉一部分。抵消多少？测一测就知道。
 
 # %% tags=["setup"]
 inputs = np.linspace(-1, 1, 32)[:, None]
@@ -153,13 +153,13 @@ for k in range(0, 49, 8):
 # proves nothing, we take four seeds.
 
 # %% [markdown] lang="zh"
-# **结论。** 没有 tanh 时，规律在显示的每一位数字上都成立。有 tanh 时梯度仍然爆炸，但慢得多：48 层只放大 90 倍。斜率 $1 - h^2$ 吃掉了 1.5 的大部分，每层只剩下约 1.1 倍。
+# **结论。** 没有 tanh 时，显示出来的每一位数字都符合规律。有 tanh 时梯度仍然爆炸，但慢得多：48 层只放大到 90 倍。斜率 $1 - h^2$ 把因子 1.5 吃掉大半，平均每层只剩约 1.1 倍。
 #
-# ## 3. 训练它
+# ## 3. 训练这个网络
 #
 # 让网络从 32 个点学习 $0.8 \sin 3x$。用最朴素的梯度下降 $p \leftarrow p - \eta\, g$，学习率 $\eta = 0.1$。`NormTrace` 记下每一步整个梯度的长度 $\lVert g \rVert$。
 #
-# 怎样算**没学会**？最好的阶跃函数（左边取一个值，右边取它的相反数）的损失是 0.057。最终损失低于它的四分之三，我们才说网络**学会了这条曲线**。一次训练说明不了什么，所以用四个随机种子。
+# 怎样算**没学会**？最好的阶跃函数（左边取一个值，右边取它的相反数）的损失是 0.057。最终损失低于这个数的四分之三，才算网络**学会了这条曲线**。一次训练说明不了什么，所以用四个随机种子。
 
 # %% tags=["setup"]
 step_function = np.sign(inputs) * np.abs(targets).mean()
@@ -181,7 +181,7 @@ def train(seed, hook_list, lr=0.1, gain=1.5, steps=300):
 
 
 def report(runs):
-    """Print each seed's first gradient norm, and whether the mean of its last 20 losses is below the bar."""
+    """Print each seed's first gradient norm, and if its last 20 losses have a mean below the bar."""
     learned = [trace.column("loss", stage=0)[-20:].mean() < bar for _, trace in runs]
     for seed, (_, trace) in enumerate(runs):
         first = trace.column("norm_in", stage=0)[0]
@@ -209,15 +209,15 @@ report(plain)
 # the same seeds, the same first weights, the same rate.
 
 # %% [markdown] lang="zh"
-# **结论。** 梯度从第一步起就很长：学习率 0.1，范数 56，第一步就跨出了 5.6。四个种子没有一个学会。
+# **结论。** 梯度从第一步起就很长：学习率 0.1，范数 56，第一步就跨出 5.6 远。四个种子没有一个学会。
 #
-# ## 4. 插上一个钩子
+# ## 4. 挂上一个钩子
 #
 # **按范数裁剪**（Pascanu、Mikolov、Bengio，2013）：梯度比阈值 $c$ 长，就缩短到 $c$；否则原样不动。
 #
 # $$g \leftarrow g \cdot \min\left(1, \frac{c}{\lVert g \rVert}\right)$$
 #
-# 在 minigrad 里，这是一个**钩子**，位于 `backward()` 和参数更新之间。只改一个参数，其余全都不变：同样的种子，同样的初始权重，同样的学习率。
+# 在 minigrad 里，这是一个**钩子**，位于 `backward()` 和参数更新之间。代码只改这一处，其余全都不变：同样的种子，同样的初始权重，同样的学习率。
 
 # %%
 clipped = [train(seed, [hooks.ClipNorm(1.0)]) for seed in range(4)]
@@ -226,25 +226,28 @@ report(clipped)
 # %% slideshow={"slide_type": "slide"}
 seed = 0
 traces = [plain[seed][1], clipped[seed][1]]
-# The same vertical scale on the left and right. Stage 0 is the gradient as it came, if there is no clip.
+# The same vertical scale left and right. Stage 0, where there is no clip: the gradient as it came.
 lanes = mg.plot.Lanes(*[trace.column(name, stage=trace.clip_stage() or 0)
                         for trace in traces for name in ("norm_in", "norm_out")])
 
 with mg.plot.styled():
-    _, axes = plt.subplots(2, 2, figsize=(10, 7), dpi=90, layout="constrained", height_ratios=(3, 2))
+    _, axes = plt.subplots(2, 2, figsize=(10, 7), dpi=90, layout="constrained",
+                           height_ratios=(3, 2))
     for column, (runs, what) in enumerate([(plain, "no clipping"), (clipped, "clipped at 1")]):
         mg.plot.norms(traces[column], axes[0, column], lanes=lanes,
                       title=f"Gradient norm per step, {what} (seed {seed})")
         below = axes[1, column]
         for net, _ in runs:
-            below.plot(inputs, net(inputs).data, color="#0072B2", label="nets" if net is runs[0][0] else None)
+            below.plot(inputs, net(inputs).data, color="#0072B2",
+                       label="nets" if net is runs[0][0] else None)
         below.plot(inputs, targets, "k--", label="target")
-        below.set(title=f"What 4 nets learned, {what}", xlabel="input", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+        below.set(title=f"What 4 nets learned, {what}", xlabel="input",
+                  xticks=(-1, 0, 1), yticks=(-1, 0, 1))
         below.legend(loc="upper left")
 plt.show()
 
 # %% [markdown] lang="en" slideshow={"slide_type": "fragment"}
-# **What to see.** Both runs start with the same gradient, 56 long. *Left:* without the clip it leaps to 118. Twenty
+# **What to see.** Both runs start with the same gradient, 56 long. *Left:* without the clip it leaps above 100. Twenty
 # updates later all is over. The gradient only shrinks from there, to below $10^{-4}$, and what the nets have learned is
 # a step: one value on the left, its opposite on the right. *Right:* the orange line is what `backward()` produced, the
 # blue line what the optimizer was given. It never passes the threshold. Dots mark the steps that were clipped; on all
@@ -259,11 +262,11 @@ plt.show()
 # that the parameters really made.
 
 # %% [markdown] lang="zh"
-# **看什么。** 两次训练的起始梯度相同，长度都是 56。**左**：不裁剪时，它猛跳到 118，再过二十次更新就大势已去。此后梯度一路缩小到 $10^{-4}$ 以下，网络学到的只是一个台阶：左边一个值，右边是它的相反数。**右**：橙线是 `backward()` 算出的梯度，蓝线是真正交给优化器的梯度，它从不越过阈值。圆点标出被裁剪的步；在其余各步，两条线重合。再跟着橙线看下去：开始时它远高于阈值，后来几乎不再超过。没有人裁剪橙线，是网络自己走到了梯度较短的地方。可见裁剪改变的不只是每一步，还有整条**路径**。
+# **看什么。** 两次训练的起始梯度相同，长度都是 56。**左**：不裁剪时，梯度猛增到 100 以上，再过二十次更新就大势已去。此后梯度一路缩小到 $10^{-4}$ 以下，网络学到的只是一个台阶：左边一个值，右边是它的相反数。**右**：橙线是 `backward()` 算出的梯度，蓝线是真正交给优化器的梯度，从不越过阈值。圆点标出被裁剪的步；在其余各步，两条线重合。再跟着橙线看下去：开始时远高于阈值，后来几乎不再超过。橙线并没有被裁剪，是网络自己走到了梯度较短的地方。可见裁剪改变的不只是每一步，还有整条**路径**。
 #
 # ## 5. 裁剪做了什么，没做什么
 #
-# 常听到一种说法：“裁剪会改变方向。”还有一种：“裁剪让各层的梯度更均衡。”走一步，测一测。`backward()` 把梯度留在 `p.grad` 里，没有任何钩子会改写它，因此可以拿它和参数实际走出的一步相比。
+# 常听到一种说法：“裁剪会改变方向。”还有一种：“裁剪让各层的梯度更均衡。”走一步，测一测。`backward()` 把梯度留在 `p.grad` 里，钩子不会改写，因此可以拿来和参数实际走出的一步作比较。
 
 # %%
 net = make_net(seed=0)
@@ -276,17 +279,20 @@ gradient = {name: p.grad.data for name, p in net.named_parameters()}
 step = {name: before[name] - p.data for name, p in net.named_parameters()}
 g = np.concatenate([a.ravel() for a in gradient.values()])
 s = np.concatenate([a.ravel() for a in step.values()])
-print(f"\nlength of the step:                      {np.linalg.norm(s):.6f}   (rate 0.1 times threshold 1)")
-print(f"cosine of the angle, gradient and step:  {g @ s / np.linalg.norm(g) / np.linalg.norm(s):.6f}\n")
+length = np.linalg.norm(s)
+print(f"\nlength of the step:                      {length:.6f}   (rate 0.1 times threshold 1)")
+print(f"cosine of the angle, gradient and step:  {g @ s / np.linalg.norm(g) / length:.6f}\n")
 for name in ("0.weight", "48.weight", "98.weight"):
-    share = np.linalg.norm(step[name]) / (0.1 * np.linalg.norm(gradient[name]))
-    print(f"{name:>9}: norm of the gradient {np.linalg.norm(gradient[name]):7.3f}, multiplied by {share:.6f}")
+    norm = np.linalg.norm(gradient[name])
+    share = np.linalg.norm(step[name]) / (0.1 * norm)
+    print(f"{name:>9}: norm of the gradient {norm:7.3f}, multiplied by {share:.6f}")
 
 # %%
 print("a gain of 0.5, clipped at 1:")
 vanishing = [train(seed, [hooks.ClipNorm(1.0)], gain=0.5, steps=50) for seed in range(4)]
 report(vanishing)
-coefficients = np.concatenate([trace.column("coefficient", hook="ClipNorm") for _, trace in vanishing])
+coefficients = np.concatenate([trace.column("coefficient", hook="ClipNorm")
+                               for _, trace in vanishing])
 low, high = coefficients.min(), coefficients.max()
 print(f"clip coefficient over all {len(coefficients)} steps: from {low:g} to {high:g}")
 
@@ -326,7 +332,7 @@ report(slow)
 #
 # 把 `raise NotImplementedError` 换成你的代码，再运行下面的单元格。
 #
-# **练习 1。** 一条链乘了 $T$ 步 $w$。起点的梯度是终点的多少倍？返回一个数，连同符号。$T = 0$ 时是多少？
+# **练习 1。** 一条链走 $T$ 步，每步乘 $w$。起点的梯度是终点的多少倍？返回一个数，要带正负号。$T = 0$ 时是多少？
 
 # %% tags=["exercise"]
 def answer(w, T):
@@ -394,7 +400,7 @@ check.clip_norm(answer)
 #     def halve(grads, ctx):
 #         return {name: 0.5 * g for name, g in grads.items()}
 #
-# 请写一个也能**放大**的钩子：保持方向，无论梯度原来多长，都让所有参数合起来的范数恰好等于 1。`ctx.norm` 就是它的范数，即使元素小到平方后舍入为 0，它也是对的。全零的梯度没有方向，原样返回。
+# 请写一个也能**放大**的钩子：保持方向，无论梯度原来多长，都让所有参数合起来的范数恰好等于 1。`ctx.norm` 就是梯度的范数，即使元素小到平方后舍入为 0，这个值也算得对。全零的梯度没有方向，原样返回。
 
 # %% tags=["exercise"]
 def answer(grads, ctx):
@@ -416,7 +422,7 @@ check.unit_norm(answer)
 # gradient was. Try it on the net with a gain of 0.5.
 
 # %% [markdown] lang="zh"
-# 除以范数，除非范数是 0。如果自己写 $\sqrt{\sum g_i^2}$，遇到 $10^{-200}$ 这样的梯度就会出错：它的平方 $10^{-400}$ 舍入为 0。`ctx.norm` 不会。
+# 除以范数；范数为 0 时除外。如果自己写 $\sqrt{\sum g_i^2}$，遇到 $10^{-200}$ 这样的梯度就会出错：它的平方 $10^{-400}$ 舍入为 0。`ctx.norm` 不会。
 #
 # 这个钩子能治好第 5 节里消失的梯度吗？现在无论梯度多短，每一步的长度都是学习率乘 1。在增益为 0.5 的网络上试试。
 
@@ -425,7 +431,8 @@ runs = [train(seed, [answer], gain=0.5) for seed in range(4)]
 for seed, (_, trace) in enumerate(runs):
     spread = np.ptp(make_net(seed, gain=0.5)(inputs).data)
     norms = trace.column("norm_in", stage=1)[0], trace.column("norm_out", stage=1)[0]
-    print(f"seed {seed}: first outputs {spread:.1g} apart; first gradient {norms[0]:.2g}, after the hook {norms[1]:.6f}")
+    print(f"seed {seed}: first outputs {spread:.1g} apart; first gradient {norms[0]:.2g}, "
+          f"after the hook {norms[1]:.6f}")
 learned = [trace.column("loss", stage=0)[-20:].mean() < bar for _, trace in runs]
 print(f"{sum(learned)} of {len(learned)} learned the curve")
 
@@ -435,4 +442,4 @@ print(f"{sum(learned)} of {len(learned)} learned the curve")
 # its way forward, and no factor on the gradient brings it back. The nets of section 4, with a gain of 1.5, did learn.
 
 # %% [markdown] lang="zh"
-# **结论。** 现在每一步都够长了，却还是什么也没学到。缺的不只是长度。看看输出：一开始，所有输入的输出都一样，只差 $10^{14}$ 分之一。**信号**在前向传播的路上也消失了，给梯度乘什么数都救不回来。第 4 节里增益为 1.5 的网络则学会了。
+# **结论。** 现在每一步都够长了，却还是什么也没学到。缺的不只是长度。看看输出：刚开始时，所有输入对应的输出都一样，差别不过 $10^{14}$ 分之一。**信号**在前向传播的路上也消失了，给梯度乘什么数都救不回来。第 4 节里增益为 1.5 的网络则学会了。

@@ -24,11 +24,11 @@
 # All of it takes about ten seconds.
 
 # %% [markdown] lang="zh"
-# # 02 · 六十行写一个自动微分引擎
+# # 02 · 六十行代码，写一个自动微分引擎
 #
-# **目标：亲手写一个自动微分引擎，并知道每一行为什么在那里。** 它对数组求导，按正确的顺序访问计算图，还能训练一个网络。然后拿它与 minigrad 自己的引擎比一比。
+# **目标：亲手写一个自动微分引擎，并明白每一行为什么非写不可。** 它以数组为单位计算，按正确的顺序访问计算图，还能训练网络。最后拿它与 minigrad 自己的引擎比一比。
 #
-# 需要先学教程 01（磁带、访问顺序）。只需在项目文件夹中安装一次：
+# 需要先学教程 01（计算图、访问顺序）。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -59,11 +59,11 @@ from minigrad import check
 # %% [markdown] lang="zh"
 # ## 1. 全部代码
 #
-# `Tensor` 是一个知道自己由什么算出的数组：它记着若干对*父节点*和*规则*。规则接收结果的梯度 $G = dL/dY$，给出父节点的梯度。对数组来说，规则与数的情形一样，逐元素进行；只有矩阵乘法是
+# `Tensor` 是一种记得自己来历的数组：里面存着若干对**父节点**和**规则**。规则接收结果的梯度 $G = dL/dY$，给出父节点的梯度。对数组，规则与数的情形相同，逐元素进行；唯独矩阵乘法的规则是
 #
 # $$Y = XW: \qquad \frac{dL}{dX} = G\,W^\top, \qquad \frac{dL}{dW} = X^\top G$$
 #
-# （可以用形状来记：每个梯度与对应的矩阵同形。）这样的规则叫*向量-雅可比积*（VJP）。它从不写出雅可比矩阵：对两个 $100 \times 100$ 的矩阵，$Y$ 对 $X$ 的雅可比矩阵有 $10^8$ 个元素。
+# （可以用形状来记：每个梯度与对应的矩阵同形。）这样的规则叫**向量-雅可比积**（VJP）。它从不写出雅可比矩阵：对两个 $100 \times 100$ 的矩阵，$Y$ 对 $X$ 的雅可比矩阵有 $10^8$ 个元素。
 
 # %% tags=["setup"] slideshow={"slide_type": "subslide"}
 def unbroadcast(g, shape):
@@ -131,9 +131,9 @@ class Tensor:
 # is the *sum* over the copies. What if that line is forgotten?
 
 # %% [markdown] lang="zh"
-# ## 2. 把广播收回去
+# ## 2. 把广播收回来
 #
-# `backward` 里有一样新东西：`unbroadcast`。NumPy 把形状 `(4,)` 的偏置加到形状 `(3, 4)` 的数组上时，会把偏置复制成三行。一个数用了三次，就会收到三份梯度，所以偏置的梯度是对各个副本*求和*。忘了这一步会怎样？
+# `backward` 里有一样新东西：`unbroadcast`。NumPy 把形状 `(4,)` 的偏置加到形状 `(3, 4)` 的数组上时，会把偏置复制成三行。一个数用了三次，就会收到三份梯度，所以偏置的梯度要对各个副本**求和**。忘了这一步会怎样？
 
 # %%
 rng = np.random.default_rng(0)
@@ -144,7 +144,8 @@ out.sum().backward()
 forgotten = out.grad * (1 - out.data ** 2)      # the rules of tanh and +, and nothing else
 h = 1e-5
 check_by_hand = [(np.tanh(x.data @ w.data + b.data + h * unit).sum()
-                  - np.tanh(x.data @ w.data + b.data - h * unit).sum()) / (2 * h) for unit in np.eye(4)]
+                  - np.tanh(x.data @ w.data + b.data - h * unit).sum()) / (2 * h)
+                 for unit in np.eye(4)]
 print("shape of b:             ", b.data.shape)
 print("gradient, with the line:", b.grad.shape, b.grad.round(6))
 print("central differences:    ", np.shape(check_by_hand), np.round(check_by_hand, 6))
@@ -161,7 +162,7 @@ print("b after an update:      ", (b.data - 0.1 * forgotten).shape)
 # node, then at once its first parent, and so on. We use the function of tutorial 01, $L = s \tanh s$ with $s = ab + c$.
 
 # %% [markdown] lang="zh"
-# **结论。** 有这一步，梯度的形状与 `b` 相同，数值与中心差分一致。没有这一步，第一次更新就会把偏置变成一个矩阵，而且谁也不会报错。
+# **结论。** 有这一步，梯度的形状与 `b` 相同，数值与中心差分一致。没有这一步，第一次更新就会把偏置变成矩阵，而且没有任何报错。
 #
 # ## 3. 访问顺序
 #
@@ -187,11 +188,12 @@ def make(swapped=False):
     return {"a": a, "b": b, "c": c, "p": p, "s": s, "t": t, "L": t * s if swapped else s * t}
 
 
-PLACES = {"a": (0, 2), "b": (0, 0), "p": (1, 1), "c": (1, -1), "s": (2, 0), "t": (3, 1), "L": (4, 0)}
+PLACES = {"a": (0, 2), "b": (0, 0), "p": (1, 1), "c": (1, -1),
+          "s": (2, 0), "t": (3, 1), "L": (4, 0)}
 
 
 def draw(ax, tensors, order, right, title):
-    """Draw the graph, arrows as the gradient goes; red: what comes too late, and what is wrong by it."""
+    """Draw the graph, arrows as the gradient goes; orange: what is too late, and wrong by it."""
     tensors["L"].backward(order)
     name_of = {node.number: name for name, node in tensors.items()}
     turn = {name_of[node.number]: k for k, node in enumerate(order(tensors["L"]), start=1)}
@@ -199,13 +201,15 @@ def draw(ax, tensors, order, right, title):
         for parent, _ in node.parents:
             to = name_of[parent.number]
             late = turn[to] < turn[name]
+            width, line, colour = (2.5, "--", "#D55E00") if late else (1.2, "-", "0.4")
             ax.annotate("", PLACES[to], PLACES[name], arrowprops={
-                "arrowstyle": "-|>", "lw": 2.5 if late else 1.2, "color": "#D55E00" if late else "0.4",
-                "ls": "--" if late else "-", "shrinkA": 17, "shrinkB": 17})
+                "arrowstyle": "-|>", "lw": width, "ls": line, "color": colour,
+                "shrinkA": 17, "shrinkB": 17})
         wrong = not np.isclose(node.grad, right[name])
         x, y = PLACES[name]
-        ax.text(x, y, f"{name}\n{turn[name]}", ha="center", va="center", fontsize=12, linespacing=1.1,
-                bbox={"boxstyle": "circle,pad=0.35", "fc": "#FBE3D6" if wrong else "#DCEBF7", "ec": "0.2"})
+        ax.text(x, y, f"{name}\n{turn[name]}", ha="center", va="center", fontsize=12,
+                linespacing=1.1, bbox={"boxstyle": "circle,pad=0.35", "ec": "0.2",
+                                       "fc": "#FBE3D6" if wrong else "#DCEBF7"})
         ax.text(x, y - 0.62, f"{node.grad:.3f}", ha="center", va="top", fontsize=11,
                 color="#C04000" if wrong else "black", weight="bold" if wrong else "normal")
     ax.set(title=title, xlim=(-0.5, 4.5), ylim=(-2.2, 2.8))
@@ -216,7 +220,7 @@ tensors = make()
 tensors["L"].backward()
 right = {name: node.grad for name, node in tensors.items()}
 with mg.plot.styled():
-    _, axes = plt.subplots(1, 2, figsize=(11, 3.7), dpi=85, layout="constrained")
+    _, axes = plt.subplots(1, 2, figsize=(11, 3.7), dpi=80, layout="constrained")
     draw(axes[0], make(), newest_first, right, "Newest first: 1, 2, 3, ...")
     draw(axes[1], make(), depth_first, right, "Depth first: s is visited too early")
 plt.show()
@@ -240,11 +244,11 @@ for swapped, text in ((False, "s * t"), (True, "t * s")):
 # but our six operations, so it can run on either engine, from the same weights.
 
 # %% [markdown] lang="zh"
-# **看什么。** 圆圈里是访问的次序，下面是梯度；箭头是梯度传播的方向。*左*：所有箭头都从小号指向大号。*右*：$s$ 第 2 个被访问，而由它算出的 $t$ 却排在第 7。等 $t$ 送来它那一份（虚线）时，$s$ 早已传完。所以 $s$ 以及它后面的梯度全都错了：$da$ 成了 1.386，而不是 2.566。没有任何报错。要是写成 $t \cdot s$，结果碰巧又对了，因为这时第一个父节点是 $t$。只测一个例子，根本发现不了。
+# **看什么。** 圆圈里是访问的次序，下面是梯度；箭头是梯度传播的方向。**左**（newest first，从新到旧）：所有箭头都从小号指向大号。**右**（depth first，深度优先）：$s$ 第 2 个被访问，而由它算出的 $t$ 却排在第 7。等 $t$ 送来它那一份（虚线）时，$s$ 早已传完。所以 $s$ 以及再往后的梯度全都错了：$da$ 成了 1.386，而不是 2.566。没有任何报错。要是写成 $t \cdot s$，结果碰巧又对了，因为这时第一个父节点是 $t$。只测一个例子，根本发现不了。
 #
-# ## 4. 它学得会吗？
+# ## 4. 学得会吗？
 #
-# 让 16 个隐藏单元的网络 $\tanh(xw + b)\,v + c$ 学习教程 00 里的 $0.8 \sin 3x$。最终损失低于 0.01，就算学会了这条曲线（最好的阶跃函数是 0.057）。下面的函数只用到我们的六种运算，所以同样的初始权重，可以在两个引擎上各训练一遍。
+# 让有 16 个隐藏单元的网络 $\tanh(xw + b)\,v + c$ 学习教程 00 里的 $0.8 \sin 3x$。最终损失低于 0.01，就算学会了这条曲线（最好的阶跃函数是 0.057）。下面的函数只用到我们的六种运算，所以可以从同样的初始权重出发，在两个引擎上各训练一遍。
 
 # %%
 points = np.linspace(-1, 1, 32)[:, None]
@@ -294,11 +298,11 @@ print(f"{learned} of 4 learned the curve")
 # The black line is the same chain written out by hand, without an engine: what NumPy itself takes.
 
 # %% [markdown] lang="zh"
-# **结论。** 四个种子全都学会了，而且每一步的损失都与 minigrad 一致。自动微分不过如此：规则、顺序、求和。
+# **结论。** 四个种子全都学会了，而且每一步的损失都与 minigrad 一致。自动微分说到底就是三样东西：规则、顺序、求和。
 #
-# ## 5. minigrad 其余的代码做什么？
+# ## 5. minigrad 其余的代码有什么用？
 #
-# 为了更多规则，为了梯度的梯度（教程 13），为了说得清错在哪里的报错；还为了速度。下面在 1 到 100000 个数的数组上，做一串乘法和 tanh，测每个运算的时间，前向和反向合计。黑线是不用引擎、手写的同一串运算，也就是 NumPy 本身要花的时间。
+# 为了更多的规则，为了梯度的梯度（教程 13），为了报错时说清错在哪里，也为了速度。下面对含 1 到 100000 个数的数组做一连串乘法和 tanh，测量每个运算的时间，前向和反向合计。黑色虚线是不用引擎、手写的同一串运算，也就是 NumPy 本身要花的时间。
 
 # %% slideshow={"slide_type": "subslide"}
 def chain(make, size, operations=60):
@@ -331,14 +335,19 @@ def best_time(run, size):
     return min(times) * 1e6 / 60
 
 
+def leaf(array):
+    return mg.tensor(array, requires_grad=True)
+
+
 runs = {"our 60 lines": (lambda size: chain(Tensor, size), "#D55E00", "o-"),
-        "minigrad": (lambda size: chain(lambda a: mg.tensor(a, requires_grad=True), size), "#0072B2", "s-"),
+        "minigrad": (lambda size: chain(leaf, size), "#0072B2", "s-"),
         "NumPy, by hand": (chain_by_hand, "black", "--")}
 sizes = (1, 10, 100, 1000, 10_000, 100_000)
 with mg.plot.styled():
-    _, ax = plt.subplots(figsize=(8, 3.6), dpi=85, layout="constrained")
+    _, ax = plt.subplots(figsize=(8, 3.6), dpi=110, layout="constrained")
     for name, (run, colour, line) in runs.items():
-        ax.loglog(sizes, [best_time(run, size) for size in sizes], line, color=colour, label=name, ms=5)
+        times = [best_time(run, size) for size in sizes]
+        ax.loglog(sizes, times, line, color=colour, label=name, ms=5)
     ax.set(title="Time per operation, forward and backward", xlabel="numbers in the array",
            ylabel="microseconds")
     ax.legend()
@@ -347,11 +356,11 @@ plt.show()
 # %% [markdown] lang="en" slideshow={"slide_type": "fragment"}
 # **What to see.** Your times will differ; the shape will not. *Left:* for small arrays the lines are flat. What is paid
 # there is Python, a few microseconds for each node, whatever it holds, and both engines lie above the black line.
-# *Right:* for large arrays the arithmetic takes over, and minigrad comes close to NumPy. Ours does not: it makes and
-# keeps more arrays than it needs. It stores every gradient, for one; minigrad stores those of the leaves.
+# *Right:* for large arrays the arithmetic takes over, and at the edge minigrad comes close to NumPy. Ours does not: it
+# makes and keeps more arrays than it needs. It stores every gradient, for one; minigrad stores those of the leaves.
 
 # %% [markdown] lang="zh"
-# **看什么。** 你测到的时间会不同，但形状不会变。*左*：数组小时，曲线是平的。这里花的是 Python 的时间，每个节点几微秒，与里面装多少数无关，两个引擎都在黑线之上。*右*：数组大时，算术占了上风，minigrad 接近 NumPy 本身，我们的引擎则不然：它造出并留着太多用不着的数组，例如它保存所有节点的梯度，而 minigrad 只保存叶子节点的。
+# **看什么。** 你测到的时间会不同，但曲线的形状不会变。**左**：数组小时，曲线是平的。这里花的是 Python 的时间，每个节点几微秒，与里面装多少数无关，两个引擎都在黑线之上。**右**：数组大时，运算本身占了上风，到最右端 minigrad 接近 NumPy 本身，我们的引擎则不然：它生成并留着太多用不着的数组，例如保存所有节点的梯度，而 minigrad 只保存叶子节点的。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
@@ -392,10 +401,11 @@ check.divide_rule(answer)
 # %% [markdown] lang="en"
 # **Exercise 2.** Find a right order *without* running numbers. `parents` says of each node from which nodes it was made,
 # as in tutorial 01. Return a list of all nodes that lead to `root` (and of no others), each once: `root` first, and each
-# node later than every node that was made from it.
+# node later than every node that was made from it. Hint: first find all nodes that lead to `root`. Then take, again and
+# again, a node that is a parent of none of those still left.
 
 # %% [markdown] lang="zh"
-# **练习 2。** *不用*编号，求出一个正确的顺序。和教程 01 一样，`parents` 给出每个节点由哪些节点算出。请返回所有通向 `root` 的节点（不含其他节点），每个只出现一次：`root` 在最前，每个节点都排在由它算出的所有节点之后。
+# **练习 2。** **不用**编号，求出一种正确的顺序。和教程 01 一样，`parents` 给出每个节点由哪些节点算出。请返回所有通向 `root` 的节点（不含其他节点），每个只出现一次：`root` 在最前，每个节点都排在由它算出的所有节点之后。提示：先找出所有通向 `root` 的节点，再从剩下的节点里反复取出一个，它不能是剩下的任何节点的父节点。
 
 # %% tags=["exercise"]
 def answer(parents, root):
@@ -426,7 +436,7 @@ check.visit_order(answer)
 # thousand operations is nothing unusual for a recurrent net:
 
 # %% [markdown] lang="zh"
-# 深度优先其实只差一点：不要在找到节点时就记下它，而要等算出它的节点都记下之后再记。这样得到的列表输入在前、输出在后，倒过来就是求梯度的顺序。还有一种正确的做法：数一数由每个节点算出的节点还有几个没访问，减到零就访问它（Kahn，1962）。
+# 深度优先其实只差一点：不要在找到节点时就记下它，而要等算出它的节点都记下之后再记。这样得到的列表输入在前、输出在后，倒过来就是求梯度的顺序。也可以对每个节点数一数，由它算出的节点还有几个没访问，数到零就访问它（Kahn，1962）。
 #
 # minigrad 为什么用编号？因为这个函数要调用自己，路上每个节点调用一次。而对循环神经网络来说，一万步运算的链并不稀奇：
 
@@ -448,7 +458,7 @@ print(f"by numbers:   dL/d(one) = {one.grad}")
 # $y$ in two ways, directly and through $n = \lVert x \rVert = \sqrt{\sum x_i^2}$. Add both shares.
 
 # %% [markdown] lang="zh"
-# **练习 3。** 一个不是逐元素的规则：$y = x / \lVert x \rVert$ 把向量的长度变为 1。$x$ 的每个元素都会改变长度，因而影响 $y$ 的*所有*元素。已知 $g = dL/dy$，返回 $dL/dx$。提示：$x$ 通过两条路影响 $y$，一条是直接的，一条经过 $n = \lVert x \rVert = \sqrt{\sum x_i^2}$。把两份加起来。
+# **练习 3。** 一条不是逐元素的规则：$y = x / \lVert x \rVert$ 把向量的长度变为 1。$x$ 的每个元素都会改变长度，因而影响 $y$ 的**所有**元素。已知 $g = dL/dy$，返回 $dL/dx$。提示：$x$ 通过两条路影响 $y$，一条是直接的，一条经过 $n = \lVert x \rVert = \sqrt{\sum x_i^2}$。把两份加起来。
 
 # %% tags=["exercise"]
 def answer(g, x):
@@ -468,4 +478,4 @@ check.unit_vector_rule(answer)
 # one scalar product. (Layer normalisation, in tutorial 07, has a rule of the same kind.)
 
 # %% [markdown] lang="zh"
-# 用 $y = x/n$ 可以写成 $\left(g - y\,(y \cdot g)\right) / n$：从 $g$ 中减去沿 $y$ 方向的部分。这一部分必须消失，因为把 $x$ 拉长，$y$ 丝毫不变。雅可比矩阵每个元素占一行，而这条规则只要一个内积。（教程 07 的层归一化也有一条同类的规则。）
+# 借助 $y = x/n$，可以写成 $\left(g - y\,(y \cdot g)\right) / n$：从 $g$ 中减去沿 $y$ 方向的部分。这一部分必须消失，因为把 $x$ 拉长，$y$ 丝毫不变。雅可比矩阵每个元素占一行，而这条规则只要一个内积。（教程 07 的层归一化也有一条同类的规则。）

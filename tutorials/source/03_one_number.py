@@ -27,9 +27,9 @@
 # %% [markdown] lang="zh"
 # # 03 · 一个数，反复相乘
 #
-# **目标：吃透 $w^T$ 这条规律，能够事先说出梯度在哪里爆炸、在哪里消失、在第几步超出浮点数的范围。** 为此，一个数就够了。后面的矩阵和循环网络都是这条规律，只是方向更多。
+# **目标：吃透 $w^T$ 这条规律，能够事先说出梯度在哪里爆炸、在哪里消失、在第几步超出浮点数的范围。** 要弄懂这些，一个数就够了。后面的矩阵和循环神经网络也都是这条规律，只是方向更多。
 #
-# 你需要学过教程 00 或 01。只需在项目文件夹中安装一次：
+# 需要先学教程 00 或 01。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -62,7 +62,7 @@ from minigrad import check
 #
 # $$\frac{dL}{dh_0} = w^T, \qquad \log_{10} \left|\frac{dL}{dh_0}\right| = T \log_{10} |w|$$
 #
-# 在对数坐标下，它是 $T$ 的一条直线，斜率为 $\log_{10} |w|$。在 $T$ 步的链上做一次反向传播，就能看到整条直线：$h_{T-k}$ 处是 $w^k$。我们从 $h_0 = 0$ 开始，这样每个 $h_t$ 都是 0，而梯度对此毫不在意。
+# 在对数坐标下，这是一条关于 $T$ 的直线，斜率为 $\log_{10} |w|$。在 $T$ 步的链上做一次反向传播，就能看到整条直线：$h_{T-k}$ 处的梯度是 $w^k$。我们从 $h_0 = 0$ 开始，这样每个 $h_t$ 都是 0，而梯度毫不在意。
 
 # %%
 def gradients(w, T, dtype=np.float64):
@@ -103,7 +103,7 @@ for w in (0.5, 0.9, 0.99, 1.0, 1.01, 1.1, 1.5):
 #
 # $$\frac{dL}{dw} = \sum_{t=0}^{T-1} \frac{dL}{dh_{t+1}}\,h_t = \sum_{t=0}^{T-1} w^{T-1-t}\;w^t h_0 = T\,w^{T-1} h_0$$
 #
-# 那么 $w$ 迈出一小步，会有多大影响？取 $w = 1.1$，$T = 100$，让 $w$ 改变百分之一。
+# 那么 $w$ 变一点点，会有多大影响？取 $w = 1.1$，$T = 100$，让 $w$ 改变百分之一。
 
 # %%
 def end(w, T=100):
@@ -117,7 +117,8 @@ def end(w, T=100):
 for w in (0.9, 1.0, 1.1):
     tensor = mg.tensor(w, requires_grad=True)
     end(tensor).backward()
-    print(f"w = {w}: h_T {end(w):.4g}, dL/dw {tensor.grad.item():.6g}, predicted T w^(T-1) {100 * w ** 99:.6g}")
+    print(f"w = {w}: h_T {end(w):.4g}, dL/dw {tensor.grad.item():.6g}, "
+          f"predicted T w^(T-1) {100 * w ** 99:.6g}")
 
 step = 0.011
 print(f"\nw = 1.1 moved by {step}: the gradient promises {step * 100 * 1.1 ** 99:.4g}, "
@@ -140,19 +141,20 @@ print(f"\nw = 1.1 moved by {step}: the gradient promises {step * 100 * 1.1 ** 99
 # gradient: zero in the end?
 
 # %% [markdown] lang="zh"
-# **结论。** 共享权重的梯度是 $T\,w^{T-1} h_0$：同样的指数，再乘一个 $T$。这一小步还暴露了第二个麻烦：$w$ 改变百分之一，末端改变了百分之一百七十，而梯度画出的那条直线已经差了 1.7 倍。哪里梯度爆炸，哪里的*曲率*也爆炸。
+# **结论。** 共享权重的梯度是 $T\,w^{T-1} h_0$：同样是指数，只多一个因子 $T$。这一小步还暴露了第二个麻烦：$w$ 改变百分之一，末端改变了百分之一百七十，而梯度给出的那条直线已经差了 1.7 倍。梯度爆炸的地方，**曲率**也在爆炸。
 #
-# ## 3. 数在哪里用尽
+# ## 3. 浮点数到哪里为止
 #
 # float32 的上限是 $3.4 \cdot 10^{38}$，float64 的上限是 $1.8 \cdot 10^{308}$，再往上就是 `inf`。所以从第一个满足 $w^T > \text{max}$ 的 $T$ 起，梯度就是 `inf`，也就是
 #
 # $$T > \frac{\log(\text{max})}{\log w}$$
 #
-# 另一端呢？最小的*正规* float32 是 $1.2 \cdot 10^{-38}$，比它更小的是*次正规数*：间距固定为 $1.4 \cdot 10^{-45}$，每小十倍就丢掉一位有效数字。你猜，消失的梯度最后会变成零吗？
+# 另一端呢？最小的**规格化** float32 是 $1.2 \cdot 10^{-38}$，比这更小的是**非规格化数**（subnormal）：间距固定为 $1.4 \cdot 10^{-45}$，每小十倍就丢掉一位有效数字。你猜，消失的梯度最后会变成零吗？
 
 # %% slideshow={"slide_type": "subslide"}
 print("dtype       w   first T with inf: measured   predicted")
-for dtype, w, T in [(np.float32, 1.5, 300), (np.float32, 1.1, 1000), (np.float64, 1.5, 2000), (np.float64, 1.1, 8000)]:
+for dtype, w, T in [(np.float32, 1.5, 300), (np.float32, 1.1, 1000),
+                    (np.float64, 1.5, 2000), (np.float64, 1.1, 8000)]:
     measured = np.isinf(gradients(w, T, dtype)).argmax()
     predicted = math.floor(math.log(np.finfo(dtype).max) / math.log(w)) + 1
     print(f"{dtype.__name__}   {w}   {measured:26d}   {predicted:9d}")
@@ -174,7 +176,7 @@ for w in (0.4, 0.5, 0.6, 0.9, 0.99):
 # Now all in one picture.
 
 # %% [markdown] lang="zh"
-# **结论。** `inf` 恰好出现在公式所说的那一步。零却不一定出现！从 0.6 起，梯度*卡住*了。原因是舍入：$0.9$ 乘 4 个单位等于 $3.6$ 个，最接近的整数个单位又是 4。所以，梯度不为零，也可能不携带任何信息。
+# **结论。** `inf` 恰好出现在公式所说的那一步。零却不一定出现！从 $w = 0.6$ 起，梯度**卡住**了。原因是舍入：$0.9$ 乘 4 个单位等于 $3.6$ 个单位，舍入到整数又是 4 个。所以，梯度不为零，也可能不携带任何信息。
 #
 # 现在把一切放进一张图。
 
@@ -183,7 +185,7 @@ T = 300
 steps = np.arange(T + 1)
 fan = (2.0, 1.5, 1.2, 1.05, 1.0, 0.95, 0.8, 0.6, 0.5)
 with mg.plot.styled():
-    _, ax = plt.subplots(figsize=(9, 5.2), dpi=80, layout="constrained")
+    _, ax = plt.subplots(figsize=(9, 5.2), dpi=100, layout="constrained")
     for w, colour in zip(fan, plt.get_cmap("coolwarm_r")(np.linspace(0, 1, len(fan)))):
         values = gradients(w, T, np.float32).astype(float)
         there = np.isfinite(values) & (values > 0)
@@ -205,7 +207,7 @@ with mg.plot.styled():
 plt.show()
 
 # %% [markdown] lang="en" slideshow={"slide_type": "fragment"}
-# **What to see.** Every solid line lies under its dashed one, $T \log_{10} w$, as long as there are numbers. Crosses mark the
+# **What to see.** Every solid line follows its dashed one, $T \log_{10} w$, as long as there are numbers. Crosses mark the
 # last number: above, 2 and 1.5 turn into `inf`; below, 0.5 turns into 0. But 0.6 runs into the floor and goes on along
 # it, far above its dashed line. Even the lines for 0.95 and 1.05 are thirteen powers of ten apart at $T = 300$. How
 # near to 1 must $w$ be?
@@ -216,11 +218,11 @@ plt.show()
 # large $T$ this is nearly $1 \pm \ln f / T$, since $(1 + c/T)^T \to e^c$.
 
 # %% [markdown] lang="zh"
-# **看什么。** 只要还有数可用，每条实线（float32 实测）都与自己的虚线 $T \log_{10} w$ 重合。叉号标出最后一个数：上方的 2 和 1.5 变成 `inf`，下方的 0.5 变成 0。而 0.6 撞上地板，沿着地板继续走，远在自己的虚线之上。即便是 0.95 和 1.05，到 $T = 300$ 时也已相差十三个数量级。$w$ 要离 1 多近才行？
+# **看什么。** 只要还有数可用，每条实线（float32 实测）都与自己的虚线 $T \log_{10} w$ 重合。三条橙色点线自上而下是 float32 的最大数、最小的规格化数和最小的正数；叉号标出最后一个可用的数：上方的 2 和 1.5 变成 `inf`，下方的 0.5 变成 0。而 0.6 撞上地板，沿着地板继续走，远在自己的虚线之上。即便是 0.95 和 1.05，到 $T = 300$ 时也已相差十三个数量级。$w$ 要离 1 多近才行？
 #
 # ## 4. 窗口
 #
-# 要让梯度保持在 $1/f$ 和 $f$ 之间，须有 $T\,|\log w| \le \log f$，即 $f^{-1/T} \le w \le f^{1/T}$。$T$ 很大时，它约为 $1 \pm \ln f / T$，因为 $(1 + c/T)^T \to e^c$。
+# 要让梯度保持在 $1/f$ 和 $f$ 之间，须有 $T\,|\log w| \le \log f$，即 $f^{-1/T} \le w \le f^{1/T}$。$T$ 很大时，这个区间约为 $1 \pm \ln f / T$，因为 $(1 + c/T)^T \to e^c$。
 
 # %%
 print("    T   w for 1/10   measured   w for 10   measured    width   2 ln(10) / T")
@@ -241,15 +243,15 @@ for T in (10, 100, 1000):
 # $h^* = \tanh(w h^*)$; `mg.theory.latch(w)` knows that point, and the factor $w\,(1 - h^{*2})$ there.
 
 # %% [markdown] lang="zh"
-# **结论。** 窗口像 $1/T$ 那样收窄。一千步时，$w$ 要准到千分之二。像第 2 节那样改变百分之一，就已经出了窗口。
+# **结论。** 窗口按 $1/T$ 收窄。一千步时，$w$ 要准到千分之二。像第 2 节那样改变百分之一，就已经出了窗口。
 #
 # ## 5. 循环里加上 tanh
 #
-# 真正的网络会压缩：$h_{t+1} = \tanh(w\,h_t)$。前向时它救了我们：没有哪个 $h$ 会超过 1。反向时，每一步的因子是 $w\,(1 - h_{t+1}^2)$。梯度也得救了吗？从 $h_0 = 0.01$ 出发。$w > 1$ 时，状态停在 $h^* = \tanh(w h^*)$；`mg.theory.latch(w)` 给出这一点，以及那里的因子 $w\,(1 - h^{*2})$。
+# 真正的网络会把数值压缩：$h_{t+1} = \tanh(w\,h_t)$。前向传播因此得救：没有哪个 $h$ 会超过 1。反向传播时，每一步的因子是 $w\,(1 - h_{t+1}^2)$。梯度也得救了吗？从 $h_0 = 0.01$ 出发。$w > 1$ 时，状态停在 $h^* = \tanh(w h^*)$；`mg.theory.latch(w)` 给出这一点，以及那里的因子 $w\,(1 - h^{*2})$。
 
 # %% slideshow={"slide_type": "subslide"}
 def with_tanh(w, ax):
-    """Draw |dh_T/dh_0| over T for the chain with a tanh, beside w^T and the slope at its resting place."""
+    """Draw |dh_T/dh_0| over T, with the tanh and without, and the slope at the resting place."""
     sizes, h, g = [1.0], 0.01, 1.0
     for _ in range(40):
         x = mg.tensor(h, requires_grad=True)
@@ -260,10 +262,10 @@ def with_tanh(w, ax):
     T = np.arange(41)
     ax.semilogy(T, sizes, lw=2.5, label="measured, with tanh")
     ax.semilogy(T, w ** T.astype(float), "k--", lw=1, label="w^T, without")
-    ax.semilogy(T, sizes[-1] * mg.theory.latch(w).factor ** (T - 40.0), "--", color="#D55E00", lw=1.2,
-                label="slope predicted at rest")
-    ax.set(xlabel="T", ylabel="|dh_T/dh_0|", ylim=(1e-20, 1e20), yticks=(1e-15, 1e-10, 1e-5, 1, 1e5, 1e10, 1e15),
-           title=f"h ends at {h:.3f}")
+    ax.semilogy(T, sizes[-1] * mg.theory.latch(w).factor ** (T - 40.0), "--", color="#D55E00",
+                lw=1.2, label="slope predicted at rest")
+    ax.set(xlabel="T", ylabel="|dh_T/dh_0|", ylim=(1e-20, 1e20),
+           yticks=10.0 ** np.arange(-15, 16, 5), title=f"h ends at {h:.3f}")
     ax.legend(loc="upper left", fontsize=9)
 
 
@@ -276,12 +278,12 @@ plt.show()
 # predicted slope (orange). The larger $w$, the earlier it turns and the steeper it falls.
 #
 # **Found.** The tanh saves the *values*, and turns exploding into a short explosion followed by vanishing. A unit that
-# rests at $h^*$ keeps a bit of memory, and lets no gradient through. Tutorial 05 shows what a whole recurrent net makes of it.
+# rests at $h^*$ remembers one bit, and lets no gradient through. Tutorial 05 shows what a whole recurrent net makes of it.
 
 # %% [markdown] lang="zh"
 # **看什么。** $w = 0.5$ 时，tanh 不起作用：状态很小，三条线重合。$w$ 大于 1 时，只要 $h$ 还小，实测曲线（蓝）先随 $w^T$（黑色虚线）上升；随后 $h$ 饱和，曲线掉头向下，沿着预测的斜率（橙色虚线）走。$w$ 越大，掉头越早，跌得越陡。
 #
-# **结论。** tanh 救了*数值*，却把爆炸变成先短暂爆炸、后消失。停在 $h^*$ 的单元记住了一个比特，却不让梯度通过。教程 05 会看到，整个循环网络怎样面对这一点。
+# **结论。** tanh 救了**数值**，却把爆炸变成先短暂爆炸、后消失。停在 $h^*$ 的神经元记住了一个比特，却不让梯度通过。整个循环神经网络会怎样，见教程 05。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
@@ -317,7 +319,7 @@ check.first_overflow(answer)
 # largest number of 8, $2^3 = 8$ still fits, so the answer is 4. `ceil` and `round` get that one wrong.
 
 # %% [markdown] lang="zh" tags=["solution"]
-# 循环所做的就是链所做的：一直乘，直到太大。闭式解是 `math.floor(math.log(largest) / math.log(w)) + 1`。写成 `floor(...) + 1` 是为了相等的情形：$w = 2$，最大数为 8，$2^3 = 8$ 还放得下，答案是 4。`ceil` 和 `round` 在这里都会出错。
+# 这个循环和链做的事一样：一直乘，直到太大。闭式解是 `math.floor(math.log(largest) / math.log(w)) + 1`。写成 `floor(...) + 1` 是为了相等的情形：$w = 2$，最大数为 8，$2^3 = 8$ 还放得下，答案是 4。`ceil` 和 `round` 在这里都会出错。
 
 # %% [markdown] lang="en"
 # **Exercise 2.** The chain is $h_{t+1} = w\,h_t$ for $T$ steps from `h0`. Return $dh_T/dw$. What is it for $T = 0$?
@@ -347,7 +349,7 @@ check.shared_weight(answer)
 # tape. You need a loop that carries two numbers forward: the state, and the derivative so far.
 
 # %% [markdown] lang="zh"
-# **练习 3。** 现在加上 tanh：$h_{t+1} = \tanh(w\,h_t)$，从 `h0` 出发走 $T$ 步。不用计算图，返回 $dh_T/dh_0$。你需要一个循环，同时向前带着两个数：状态，以及到目前为止的导数。
+# **练习 3。** 现在加上 tanh：$h_{t+1} = \tanh(w\,h_t)$，从 `h0` 出发走 $T$ 步。不用计算图，返回 $dh_T/dh_0$。写一个循环，带着两个数一起往前走：状态，以及到目前为止的导数。
 
 # %% tags=["exercise"]
 def answer(w, h0, T):
@@ -369,4 +371,4 @@ check.tanh_chain(answer)
 # more than backward. With a million weights it would need a million such loops, and backward needs one.
 
 # %% [markdown] lang="zh" tags=["solution"]
-# $\tanh(u)$ 的导数是 $1 - \tanh^2(u)$，所以要用*新*的状态。每一步还要乘内层导数 $w$。让导数陪着状态一起向前走，叫做*前向模式*。只有一个输入时，它不比反向更贵；有一百万个权重时，它要跑一百万遍这样的循环，而反向只要一遍。
+# $\tanh(u)$ 的导数是 $1 - \tanh^2(u)$，所以要用**新**的状态。每一步还要乘内层导数 $w$。让导数随状态一起往前走，叫做**前向模式**。只有一个输入时，代价不比反向模式大；有一百万个权重时，这样的循环要跑一百万遍，而反向模式只要一遍。

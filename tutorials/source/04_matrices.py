@@ -27,9 +27,9 @@
 # %% [markdown] lang="zh"
 # # 04 · 从数到矩阵
 #
-# **目标：分清矩阵一步之内做什么（看范数）和长远来看做什么（看谱半径），并且知道两者之间什么都可能发生。** 你会看到一个矩阵，它的特征值全是 0.9，而梯度在消失之前竟先涨到 $10^{18}$。
+# **目标：分清矩阵在一步之内的作用（看范数）和长远的作用（看谱半径），并知道两者之间什么都可能发生。** 你会看到一个矩阵，特征值全是 0.9，梯度在消失之前竟先涨到 $10^{18}$。
 #
-# 你需要学过教程 03，并了解特征值。只需在项目文件夹中安装一次：
+# 需要先学教程 03，并了解特征值。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -57,20 +57,24 @@ from minigrad import check, nn
 #
 # $$\rho^k \;\le\; \lVert W^k \rVert \;\le\; \lVert W \rVert^k$$
 #
+# ($W^\top$ has the norm and the eigenvalues of $W$, so both bounds are those of the gradient.)
+#
 # Three matrices, 20 by 20, all with $\rho = 0.9$: a rotation times 0.9; random numbers, scaled; and a *chain*, with 0.9
 # on the diagonal and 1 beside it.
 
 # %% [markdown] lang="zh"
 # ## 1. 一步与多步
 #
-# 教程 03 的链是 $h_{t+1} = w\,h_t$。现在 $h$ 是向量，$w$ 换成矩阵：$h_{t+1} = W h_t$。记 $g = dL/dh_T$，往回 $k$ 步的梯度就是 $(W^\top)^k g$。它最长能有多长？看 $W$ 的两个数：
+# 教程 03 的链是 $h_{t+1} = w\,h_t$。现在 $h$ 是向量，$w$ 换成矩阵：$h_{t+1} = W h_t$。记 $g = dL/dh_T$，往回走 $k$ 步，梯度就是 $(W^\top)^k g$。最长能有多长？看 $W$ 的两个数：
 #
-# * *范数* $\lVert W \rVert$（最大奇异值）：一步之内，任何向量最多变为 $\lVert W \rVert$ 倍。所以 $k$ 步最多 $\lVert W \rVert^k$ 倍。
-# * *谱半径* $\rho$（特征值的最大模 $|\lambda|$）：沿着那个特征向量，每一步恰好乘 $\lambda$。所以最坏情形至少有 $\rho^k$ 倍。
+# * **范数** $\lVert W \rVert$（最大奇异值）：走一步，任何向量最多伸长到 $\lVert W \rVert$ 倍。所以走 $k$ 步最多是 $\lVert W \rVert^k$ 倍。
+# * **谱半径** $\rho$（特征值的最大模 $|\lambda|$）：沿着相应的特征向量，每一步恰好乘 $\lambda$。所以最坏情形至少是 $\rho^k$ 倍。
 #
 # $$\rho^k \;\le\; \lVert W^k \rVert \;\le\; \lVert W \rVert^k$$
 #
-# 取三个 20 阶矩阵，$\rho$ 都是 0.9：0.9 乘一个旋转矩阵（rotation）；缩放过的随机矩阵（random）；还有一个*链*（chain），对角线上是 0.9，旁边是 1。
+# （$W^\top$ 与 $W$ 的范数相同、特征值也相同，所以两条界也就是梯度的界。）
+#
+# 取三个 20 阶矩阵，$\rho$ 都是 0.9：0.9 倍的旋转矩阵（rotation）；缩放过的随机矩阵（random）；还有一条**链**（chain），对角线上是 0.9，旁边是 1。
 
 # %%
 rng = np.random.default_rng(0)
@@ -95,8 +99,8 @@ print("            radius    norm   gradient: 1 step back   100 steps back   pre
 for name, W in matrices.items():
     g = rng.normal(size=20)
     norms = backward_norms(W, g / np.linalg.norm(g), 100)
-    print(f"{name:9}   {mg.theory.spectral_radius(W):6.3f}   {mg.theory.spectral_norm(W):5.3f}   {norms[1]:21.3f}   "
-          f"{norms[100]:14.2e}   {0.9 ** 100:17.2e}")
+    print(f"{name:9}   {mg.theory.spectral_radius(W):6.3f}   {mg.theory.spectral_norm(W):5.3f}   "
+          f"{norms[1]:21.3f}   {norms[100]:14.2e}   {0.9 ** 100:17.2e}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # **Found.** The rotation behaves like the number 0.9, to the last digit. The random matrix comes near it. The chain has the
@@ -108,7 +112,7 @@ for name, W in matrices.items():
 # losses, from the tape; and the two bounds, dashed.
 
 # %% [markdown] lang="zh"
-# **结论。** 旋转矩阵的表现与数 0.9 完全一样。随机矩阵也相近。链的特征值相同，可是走了 100 步，它的梯度比特征值所预示的大二十个数量级。
+# **结论。** 旋转矩阵的表现与数 0.9 完全一样。随机矩阵也相近。链的特征值相同，可是走了 100 步，梯度比特征值所预示的大二十个数量级。
 #
 # ## 2. 两条界之间
 #
@@ -117,23 +121,26 @@ for name, W in matrices.items():
 # %% slideshow={"slide_type": "slide"}
 steps = np.arange(601)
 with mg.plot.styled():
-    _, axes = plt.subplots(1, 3, figsize=(10, 4.2), dpi=80, layout="constrained", sharey=True)
+    _, axes = plt.subplots(1, 3, figsize=(10, 4.2), dpi=90, layout="constrained", sharey=True)
     for ax, (name, W) in zip(axes, matrices.items()):
         radius, norm = mg.theory.spectral_radius(W), mg.theory.spectral_norm(W)
         for k in range(3):
             g = rng.normal(size=20)
             measured = np.log10(backward_norms(W, g / np.linalg.norm(g), 600))
-            ax.plot(steps, measured, color="#56B4E9", lw=1, label="random gradients" if k == 0 else None)
+            ax.plot(steps, measured, color="#56B4E9", lw=1, label=None if k else "random gradients")
         largest = mg.theory.transient(W, 600)
         ax.plot(steps, largest.log10_norm, color="#0072B2", lw=2.5, label="largest: ||W^k||")
-        ax.plot(steps, steps * np.log10(norm), "--", color="#D55E00", lw=1.4, label="above: ||W||^k")
-        ax.plot(steps, steps * np.log10(radius), "--", color="k", lw=1.4, label="below: radius^k")
-        ax.set(title=f"{name}: radius {radius:.2f}, norm {norm:.2f}", xlabel="k, steps back", ylim=(-32, 24))
+        for bound, colour, label in ((norm, "#D55E00", "above: ||W||^k"),
+                                     (radius, "k", "below: radius^k")):
+            ax.plot(steps, steps * np.log10(bound), "--", color=colour, lw=1.4, label=label)
+        ax.set(title=f"{name}: radius {radius:.2f}, norm {norm:.2f}", xlabel="k, steps back",
+               ylim=(-32, 24))
     axes[0].set_ylabel("log10 of the norm")
     axes[0].legend(loc="upper right", fontsize=10)
 plt.show()
+last = np.flatnonzero(mg.theory.transient(W, 1500).log10_norm >= 0)[-1]
 print(f"chain: the largest ||W^k|| is 10^{largest.log10_peak:.2f}, at k = {largest.peak}; "
-      f"it falls below 1 after k = {np.flatnonzero(mg.theory.transient(W, 1500).log10_norm >= 0)[-1]}")
+      f"it falls below 1 after k = {last}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "fragment"}
 # **What to see.** *Left:* the rotation. Norm and radius are the same number, so the bounds are one line and leave no choice.
@@ -152,15 +159,15 @@ print(f"chain: the largest ||W^k|| is 10^{largest.log10_peak:.2f}, at k = {large
 # There are so many paths that their number wins for a long time. Compare with a matrix that has the same eigenvalues.
 
 # %% [markdown] lang="zh"
-# **看什么。** *左*：旋转矩阵。范数与谱半径是同一个数，两条界合成一条线，别无选择。*中*：随机矩阵。上界（橙色）毫无用处，真实值紧贴在下界（黑色）之上。*右*：链，下界相同。它先爬到将近 $10^{18}$，在 $k = 189$ 处掉头，之后才渐渐弯向黑线的斜率。随机的损失无一幸免：细线（三个随机梯度）与粗线（最大值）只差几个数量级。
+# **看什么。** **左**：旋转矩阵。范数与谱半径是同一个数，两条界合成一条线，没有余地。**中**：随机矩阵。上界（橙色）毫无用处，真实值就在下界（黑色）稍上方。**右**：链，下界相同。曲线先爬到将近 $10^{18}$，在 $k = 189$ 处掉头，之后才渐渐弯向黑线的斜率。随机的损失无一幸免：细线（三个随机梯度）与粗线（最大值）只差几个数量级。
 #
 # ## 3. 链为什么会增长
 #
-# 写成 $W = 0.9\,I + S$，$S$ 把向量移动一位。从链的一端走到另一端，要移动 19 次，可以在 $k$ 步中任选 19 步，其余各步乘 0.9。所以 $W^k$ 角上的元素是
+# 把 $W$ 写成 $0.9\,I + S$，其中 $S$ 把向量移动一位。从链的一端走到另一端，要移动 19 次，可以在 $k$ 步中任选 19 步，其余各步乘 0.9。所以 $W^k$ 角上的元素是
 #
 # $$\binom{k}{19}\; 0.9^{\,k-19}$$
 #
-# 路径实在太多，它们的数目在很长时间里占了上风。再与一个特征值相同的矩阵比一比。
+# 路径实在太多，在很长一段时间里，数目占了上风。再与一个特征值相同的矩阵比一比。
 
 # %%
 print("          0.9 times identity        the chain: 0.9 on the diagonal, 1 beside it")
@@ -180,9 +187,9 @@ for k in (1, 19, 50, 100, 189, 400, 1000):
 # $c = 0.1$ no step lengthens anything. Move the slider beyond.
 
 # %% [markdown] lang="zh"
-# **结论。** 特征值对两者说的是同样的话，而在 $k = 189$ 处，两者的范数相差 26 个数量级。若 $W W^\top = W^\top W$，就称矩阵是*正规*的，例如旋转矩阵和对称矩阵。这时特征向量两两正交，$\lVert W^k \rVert = \rho^k$。链离正规很远。
+# **结论。** 只看特征值，两者毫无区别；而在 $k = 189$ 处，两者的范数相差 26 个数量级。满足 $W W^\top = W^\top W$ 的矩阵叫**正规矩阵**，例如旋转矩阵和对称矩阵。这时特征向量两两正交，$\lVert W^k \rVert = \rho^k$。链则远非正规。
 #
-# 对角线旁边的耦合要多强才会这样？$0.9\,I + c\,S$ 的范数至多为 $0.9 + c$。所以直到 $c = 0.1$，没有哪一步会放大任何东西。把滑块推过去看看。
+# 对角线旁边的耦合要多强才会这样？$0.9\,I + c\,S$ 的范数至多为 $0.9 + c$。所以直到 $c = 0.1$，没有哪一步会放大任何向量。把滑块推过这个值看看。
 
 # %% slideshow={"slide_type": "subslide"}
 def coupled(c, ax):
@@ -190,7 +197,8 @@ def coupled(c, ax):
     W = 0.9 * np.eye(20) + c * np.eye(20, k=1)
     found, k = mg.theory.transient(W, 300), np.arange(301)
     ax.plot(k, found.log10_norm, lw=2.5, label="||W^k||")
-    ax.plot(k, k * np.log10(mg.theory.spectral_norm(W)), "--", color="#D55E00", lw=1.2, label="||W||^k")
+    ax.plot(k, k * np.log10(mg.theory.spectral_norm(W)), "--", color="#D55E00", lw=1.2,
+            label="||W||^k")
     ax.plot(k, k * np.log10(0.9), "k--", lw=1.2, label="0.9^k")
     ax.set(xlabel="k, steps back", ylabel="log10 of the norm", ylim=(-16, 22),
            title=f"largest: 10^{found.log10_peak:.1f} at k = {found.peak}")
@@ -216,17 +224,17 @@ plt.show()
 # The question is whether your sequence is long enough to see it.
 
 # %% [markdown] lang="zh"
-# **看什么。** 黑色虚线，也就是特征值所知道的一切，在各幅小图里完全相同，隆起却不同。它的位置始终在 $k = 189$ 附近，高度按 $c^{19}$ 变化，因为一条路径要经过耦合 19 次：从 $c = 1$ 到 $c = 0.2$，降低 $19 \log_{10} 5 = 13$ 个数量级。
+# **看什么。** 黑色虚线，也就是特征值所知道的一切，在各幅小图里完全相同，隆起却不同。隆起的位置始终在 $k = 189$ 附近，高度按 $c^{19}$ 变化，因为一条路径要经过耦合 19 次：从 $c = 1$ 到 $c = 0.2$，降低 $19 \log_{10} 5 = 13$ 个数量级。
 #
 # **结论。** 对角线是 0.9，旁边的耦合只要 0.2，就足以让梯度超过 $10^4$。
 #
 # ## 4. 长远来看
 #
-# 特征值终究会赢。*Gelfand 公式*：平均每步的增长趋于谱半径，
+# 特征值终究会赢。**Gelfand 公式**指出，平均每步的增长倍数趋于谱半径：
 #
 # $$\lVert W^k \rVert^{1/k} \;\to\; \rho$$
 #
-# 问题是，你的序列是否长到能看见它。
+# 问题是，你的序列有没有长到看得见这一点。
 
 # %%
 lags = (1, 10, 100, 300, 1000, 3000)
@@ -243,20 +251,20 @@ for name, W in matrices.items():
 #
 # Initial weights are drawn at random, with a *gain*. Two ways: a rotation times the gain; or Gaussian entries of standard
 # deviation gain $/ \sqrt{H}$. For the second the *circular law* says: for large $H$ the eigenvalues fill a disc whose radius
-# is the gain, evenly. Its norm is about twice the gain.
+# is the gain, evenly. The norm of the matrix is about twice the gain.
 
 # %% [markdown] lang="zh"
-# **结论。** 随机矩阵走 100 步就差不多稳定了。链到 300 步时，平均每步的增长仍大于 1；走了 3000 步也还没到 0.9。
+# **结论。** 随机矩阵走 100 步就差不多稳定了。链到 300 步时，平均每步的增长倍数仍大于 1；走了 3000 步也还没到 0.9。
 #
-# ## 5. 增益是什么意思
+# ## 5. 增益的含义
 #
-# 权重的初值是随机抽取的，并带一个*增益*。有两种做法：旋转矩阵乘增益；或者取标准差为增益 $/ \sqrt{H}$ 的高斯元素。对后一种，*圆律*说：$H$ 很大时，特征值均匀地填满一个圆盘，半径就是增益；而范数约为增益的两倍。
+# 权重的初值随机抽取，大小由**增益**决定。有两种做法：旋转矩阵乘以增益；或者让元素服从高斯分布，标准差取增益 $/ \sqrt{H}$。对后一种，**圆律**（circular law）指出：$H$ 很大时，特征值均匀地填满一个圆盘，半径就是增益；而范数约为增益的两倍。
 
 # %%
 H, gain = 200, 1.2
 angles = np.linspace(0, 2 * np.pi, 200)
 with mg.plot.styled():
-    _, axes = plt.subplots(1, 2, figsize=(8, 4), dpi=80, layout="constrained", sharey=True)
+    _, axes = plt.subplots(1, 2, figsize=(8, 4), dpi=110, layout="constrained", sharey=True)
     for ax, kind in zip(axes, ("Gaussian", "rotation")):
         print(f"{kind}, gain {gain}, H = {H}")
         for seed in range(4):
@@ -270,10 +278,12 @@ with mg.plot.styled():
             norms = backward_norms(W.data, g / np.linalg.norm(g), 100)
             print(f"   seed {seed}: radius {mg.theory.spectral_radius(W.data):.3f}   "
                   f"norm {mg.theory.spectral_norm(W.data):.3f}   "
-                  f"gradient, steps 50 to 100 back: {(norms[100] / norms[50]) ** (1 / 50):.3f} a step")
+                  f"gradient, steps 50 to 100 back: "
+                  f"{(norms[100] / norms[50]) ** (1 / 50):.3f} a step")
         values = np.linalg.eigvals(W.data)
         ax.plot(values.real, values.imag, ".", color="#0072B2", markersize=5)
-        ax.plot(gain * np.cos(angles), gain * np.sin(angles), "k--", lw=1.3, label="circle of radius 1.2")
+        ax.plot(gain * np.cos(angles), gain * np.sin(angles), "k--", lw=1.3,
+                label="circle of radius 1.2")
         ax.set(title=f"Eigenvalues, {kind}", aspect="equal", xlim=(-1.5, 1.5), ylim=(-1.5, 1.8))
         ax.legend(loc="upper center")
 plt.show()
@@ -285,7 +295,7 @@ plt.show()
 # with a gain of 1: that is `nn.init.orthogonal_`.
 
 # %% [markdown] lang="zh"
-# **结论。** 高斯矩阵的特征值填满圆盘，旋转矩阵的特征值落在圆周上（虚线是半径 1.2 的圆）。用旋转矩阵，增益就是谱半径，就是范数，就是每步的因子，分毫不差。用高斯权重，谱半径与增益在这里相差可达百分之七，范数则约为两倍。所以，要让梯度既不增长也不缩小，就取增益为 1 的旋转矩阵：这就是 `nn.init.orthogonal_`。
+# **结论。** 高斯矩阵的特征值填满圆盘，旋转矩阵的特征值落在圆周上（虚线是半径 1.2 的圆）。用旋转矩阵，增益就是谱半径，就是范数，就是每步的因子，分毫不差。用高斯权重，谱半径只是近似等于增益，这里最多相差百分之七，范数则约为增益的两倍。所以，要让梯度既不增长也不缩小，就取增益为 1 的旋转矩阵：这就是 `nn.init.orthogonal_`。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
@@ -319,7 +329,7 @@ check.worst_growth(answer)
 # the square root of the sum of squares, unless one writes `2` behind it.
 
 # %% [markdown] lang="zh" tags=["solution"]
-# 梯度是 $(W^\top)^k g$，矩阵把向量拉长的最大倍数是它的最大奇异值。所以是*幂的范数*，不是范数的幂：$\lVert W \rVert^k$ 要求每一步都重新碰上最坏的方向。NumPy 有两个陷阱：`W ** k` 是逐元素求幂；`np.linalg.norm` 作用于矩阵时，给出的是平方和的平方根，除非在后面写上 `2`。
+# 梯度是 $(W^\top)^k g$，矩阵把向量拉长的最大倍数是它的最大奇异值。所以是**幂的范数**，不是范数的幂：$\lVert W \rVert^k$ 要求每一步都重新碰上最坏的方向。NumPy 有两个陷阱：`W ** k` 是逐元素求幂；`np.linalg.norm` 作用于矩阵时，给出的是平方和的平方根，要得到最大奇异值，须在后面写上 `2`。
 
 # %% [markdown] lang="en"
 # **Exercise 2.** Choose the long run. Return `W` multiplied by a positive number such that its spectral radius is `rho`.
@@ -344,7 +354,7 @@ check.scaled_radius(answer)
 # the first steps: scale the chain of section 2 to a radius of 0.5, and it still has a hump.
 
 # %% [markdown] lang="zh" tags=["solution"]
-# $cW$ 的特征值是 $c\lambda$，所以乘一个数就行。特征值可能是负数或复数，因此要先取 `np.abs` 再求最大值。`nn.init.spectral_radius_` 做的就是这件事。它定下了长远的走势，却没有说最初几步怎样：把第 2 节的链缩放到谱半径 0.5，隆起依然在。
+# $cW$ 的特征值是 $c\lambda$，所以乘一个数就行。特征值可能是负数或复数，因此要先取 `np.abs` 再求最大值。`nn.init.spectral_radius_` 做的就是这件事。它决定长远的走势，却管不了最初几步：把第 2 节的链缩放到谱半径 0.5，隆起依然在。
 
 # %% tags=["solution"]
 chain = 0.9 * np.eye(20) + np.eye(20, k=1)
@@ -356,7 +366,7 @@ print(f"radius 0.5: ||W^k|| grows to {10 ** found.log10_peak:.3g} at k = {found.
 # deviation gives it a spectral radius of about `rho`?
 
 # %% [markdown] lang="zh"
-# **练习 3。** 抽得恰到好处。用独立的、均值为 0 的高斯数填满一个 `H` 行 `H` 列的矩阵。标准差取多少，谱半径才大约等于 `rho`？
+# **练习 3。** 抽得恰到好处。用相互独立、均值为 0 的高斯随机数填满一个 `H` 行 `H` 列的矩阵。标准差取多少，谱半径才大约等于 `rho`？
 
 # %% tags=["exercise"]
 def answer(H, rho):
@@ -374,4 +384,4 @@ check.gaussian_std(answer)
 # explodes faster the wider it is.
 
 # %% [markdown] lang="zh" tags=["solution"]
-# 根据圆律，谱半径等于标准差乘 $\sqrt{H}$。为什么是平方根？每一步，每个单元要把 $H$ 个随机的乘积加起来；它们部分抵消，和只按 $\sqrt{H}$ 增长。谁若漏掉 $H$，网络越宽就爆炸得越快。
+# 根据圆律，谱半径等于标准差乘 $\sqrt{H}$。为什么是平方根？每一步，每个神经元要把 $H$ 个随机的乘积加起来，正负部分抵消，和只按 $\sqrt{H}$ 增长。如果漏掉 $H$，网络越宽，爆炸就越快。

@@ -25,11 +25,11 @@
 # Run the cells from top to bottom. All of it takes about eight seconds. Three exercises at the end check themselves.
 
 # %% [markdown] lang="zh"
-# # 05 · 循环网络的梯度爆炸
+# # 05 · 循环神经网络的梯度爆炸
 #
-# **目标：跟着梯度沿时间往回走，看清一件事：网络学会记忆的途中，会经过梯度爆炸。** 起初梯度是消失的；没有人让它爆炸，是学习让它爆炸。
+# **目标：跟着梯度沿时间往回走，看清一件事：网络学会记忆的途中，会经过梯度爆炸。** 起初梯度是消失的；谁也没有让它爆炸，是学习让它爆炸。
 #
-# 你需要先学过教程 03 和 04（许多因子的连乘；谱半径与范数）。只需在项目文件夹中安装一次：
+# 需要先学教程 03 和 04（许多因子的连乘；谱半径与范数）。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -61,11 +61,11 @@ from minigrad import check, hooks, nn, optim
 # %% [markdown] lang="zh"
 # ## 1. 在计算图上沿时间往回走
 #
-# 循环网络每个时间步读入一个数 $x_t$，并保有一个隐藏状态 $h_t$。每一步用的都是同样的矩阵：
+# 循环神经网络在每个时间步读入一个数 $x_t$，并保存一个隐藏状态 $h_t$。每一步用的都是同样的矩阵：
 #
 # $$h_t = \tanh(W h_{t-1} + U x_t), \qquad t = 0, 1, \dots, T-1, \qquad h_{-1} = 0$$
 #
-# 写成循环，计算图上就是一个普通的深层网络：每个时间步一层。`backward()` 从最后一步走回第一步，这就是*沿时间反向传播*。记 $g_t = dL/dh_t$，由链式法则：
+# 写成循环，计算图上就是一个普通的深层网络：每个时间步一层。`backward()` 从最后一步走回第一步，这就是**沿时间反向传播**（BPTT）。记 $g_t = dL/dh_t$，由链式法则：
 #
 # $$g_{t-1} = W^\top \left[(1 - h_t^2) \odot g_t\right], \qquad
 # \frac{dL}{dW} = \sum_t \left[(1 - h_t^2) \odot g_t\right] h_{t-1}^\top$$
@@ -117,11 +117,11 @@ print(f"\ndL/dW, tape and hand: norm {np.linalg.norm(tape):.6f} and {np.linalg.n
 # multiply the length of $g$ by exactly the gain: that is the dashed line, the law $w^T$ of tutorial 03 again.
 
 # %% [markdown] lang="zh"
-# **结论。** 三种方法，同一个梯度。往回走 29 步，它缩小到约六十分之一。单看 0.9 倍的旋转，会剩下 $0.9^{29} = 0.047$；其余的是 tanh 的斜率 $1 - h_t^2$ 吃掉的。
+# **结论。** 三种方法，同一个梯度。往回走 29 步，梯度缩小到约六十分之一。单看 0.9 倍的旋转，会剩下 $0.9^{29} = 0.047$；其余的是 tanh 的斜率 $1 - h_t^2$ 吃掉的。
 #
 # ## 2. 转动增益旋钮
 #
-# 现在走 60 步，用 64 个单元，$W$ 等于 `gain`（增益）乘一个旋转矩阵，输入是噪声。如果没有 tanh，每一步都恰好把 $g$ 的长度乘以增益：这就是虚线，又是教程 03 的规律 $w^T$。
+# 现在走 60 步，用 64 个隐藏单元，$W$ 等于 `gain`（增益）乘一个旋转矩阵，输入是噪声。如果没有 tanh，每一步都恰好把 $g$ 的长度乘以增益：这就是虚线，又是教程 03 的规律 $w^T$。
 
 # %% slideshow={"slide_type": "subslide"}
 def through_time(gain, ax):
@@ -137,8 +137,9 @@ def through_time(gain, ax):
     t = np.arange(60)
     ax.semilogy(t, norms, lw=2, label="measured, with tanh")
     ax.semilogy(t, gain ** (59.0 - t), "k--", lw=1.2, label="predicted, without")
-    ax.set(xlabel="time step t (the loss is at the right)", ylabel="||dL/dh_t||", ylim=(1e-20, 1e20),
-           yticks=(1e-15, 1e-10, 1e-5, 1, 1e5, 1e10, 1e15), title=f"mean slope of tanh {np.mean(1 - h.data ** 2):.2f}")
+    ax.set(xlabel="time step t (the loss is at the right)", ylabel="||dL/dh_t||",
+           ylim=(1e-20, 1e20), yticks=10.0 ** np.arange(-15, 16, 5),
+           title=f"mean slope of tanh {np.mean(1 - h.data ** 2):.2f}")
     ax.legend(loc="upper left", fontsize=9)
 
 
@@ -155,9 +156,9 @@ plt.show()
 # random net. Let one *learn*.
 
 # %% [markdown] lang="zh"
-# **看什么。** 每幅小图都从右往左读，那是梯度行进的方向。增益为 0.5 时两条线重合：状态很小，斜率 $1 - h^2$ 几乎等于 1（小图标题给出 tanh 斜率的平均值）。增益超过 1，两条线就分开了。到 1.75 时，虚线（没有 tanh 的预测）攀升十四个数量级，实测的蓝线只升了约三个：增益大，状态就大，而 tanh 在那里是平的。蓝线在最左端最陡，因为最初几步的状态还很小。
+# **看什么。** 每幅小图都从右往左读，那是梯度传播的方向。增益为 0.5 时两条线重合：状态很小，斜率 $1 - h^2$ 几乎等于 1（小图标题给出 tanh 斜率的平均值）。增益超过 1，两条线就分开了。到 1.75 时，虚线（没有 tanh 的预测）攀升十四个数量级，实测的蓝线只升了约三个：增益大，状态就大，而 tanh 在那里是平的。蓝线在最左端最陡，因为最初几步的状态还很小。
 #
-# **结论。** 消失遵循矩阵的规律，爆炸却远远达不到它。那么爆炸就无关紧要吗？刚才的是随机网络。让网络*学习*，再看。
+# **结论。** 梯度消失服从矩阵的规律，梯度爆炸却远远赶不上。那么爆炸就无关紧要吗？刚才那是随机网络。让网络**学习**，再来看。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## 3. Learn to remember
@@ -175,11 +176,11 @@ plt.show()
 #
 # 第一个数是 $+1$ 或 $-1$，接着是 29 个噪声，最后要答出第一个数是哪个。最后一步看不出任何端倪：网络必须把一个比特带过 29 步。
 #
-# $W$ 的初值是 0.9 乘一个旋转矩阵，所以梯度是消失的。我们用梯度下降，加上教程 00 的裁剪，让每一步不致过长（教程 06 专讲裁剪）。每次更新都记下每个 $t$ 的 $\lVert dL/dh_t \rVert$，每五次更新记一次谱半径 $\rho(W)$。瞎猜的损失是 $\ln 2 = 0.69$。最后的损失低于 0.1，才算这个种子*学会了*。
+# $W$ 的初值是 0.9 乘一个旋转矩阵，所以梯度是消失的。我们用梯度下降，加上教程 00 的裁剪，让每一步不致过长（教程 06 专讲裁剪）。每次更新都记下每个 $t$ 的 $\lVert dL/dh_t \rVert$，每五次更新记一次谱半径 $\rho(W)$。瞎猜的损失是 $\ln 2 = 0.69$。最后的损失低于 0.1，才算这个种子**学会了**。
 
 # %%
 def draw(rng, batch=20, noise=0.2):
-    """Return sequences x (T, batch, 1) that begin with -1 or 1, and as y (batch, 1), 0 or 1, with which."""
+    """Return sequences x (T, batch, 1) that begin with -1 or 1; y (batch, 1) says which."""
     y = rng.choice([0.0, 1.0], size=(batch, 1))
     x = noise * rng.normal(size=(T, batch, 1))
     x[0] = 2 * y - 1
@@ -187,14 +188,15 @@ def draw(rng, batch=20, noise=0.2):
 
 
 def train(seed, limit=None, updates=150):
-    """Return what was seen at each update.  With a limit, W is shrunk whenever its norm is larger."""
+    """Return what was seen at each update. With a limit, W is shrunk when its norm is larger."""
     rng = np.random.default_rng(seed)
     rnn, out = nn.RNN(1, H, bias=False, rng=rng), nn.Linear(H, 1, rng=rng)
     W = rnn.weight_hh_l0
     nn.init.orthogonal_(W, 0.9, rng)
     nn.init.zeros_(out.bias)
     trace = mg.NormTrace()
-    opt = optim.SGD([*rnn.parameters(), *out.parameters()], lr=0.1, hooks=[hooks.ClipNorm(1.0)], trace=trace)
+    opt = optim.SGD([*rnn.parameters(), *out.parameters()], lr=0.1, hooks=[hooks.ClipNorm(1.0)],
+                    trace=trace)
     norms, through, radius = np.zeros(T), [], []
     rnn.register_step_hook(lambda g, t: norms.__setitem__(t, np.linalg.norm(g.data)))
     for update in range(updates):
@@ -213,13 +215,14 @@ def train(seed, limit=None, updates=150):
 
 
 def report(runs):
-    """Print a line per seed: gradient at the first step over that at the last, radius, norm, outcome."""
+    """Print a line per seed: gradient at the first step over the last, radius, norm, outcome."""
     print("      ||dL/dh_0|| / ||dL/dh_T-1||   spectral radius   norm of whole gradient")
     print("seed        first     largest       first    last         first   largest   learned")
     learned = [run["loss"][-20:].mean() < 0.1 for run in runs]
     for seed, run in enumerate(runs):
         ratio, radius, norm = run["through"][:, 0], run["radius"], run["norm"]
-        print(f"{seed:4d}   {ratio[0]:10.3f}   {ratio.max():9.2f}   {radius[0]:9.2f}   {radius[-1]:5.2f}   "
+        print(f"{seed:4d}   {ratio[0]:10.3f}   {ratio.max():9.2f}   "
+              f"{radius[0]:9.2f}   {radius[-1]:5.2f}   "
               f"{norm[0]:11.2f}   {norm.max():7.2f}   {'yes' if learned[seed] else 'no':>7}")
     print(f"{sum(learned)} of {len(runs)} learned")
 
@@ -239,7 +242,7 @@ report(free)
 # value, stays at 0.9 at most. Then no step can make the gradient longer.
 
 # %% [markdown] lang="zh"
-# **结论。** 所有种子一开始梯度都消失：比值约 0.043，接近 $0.9^{29} = 0.047$。所有种子都学会了。而且途中*每一个*种子都经过这样一处：第一步的梯度比最后一步更长。种子 6 只是刚刚超过，其余为 7 到 34 倍。谱半径离开 0.9，越过 1，最后在 1.6 附近。整个梯度的范数（裁剪看到的就是它）涨到初值的 8 到 80 倍。
+# **结论。** 所有种子一开始梯度都消失：比值约 0.043，接近 $0.9^{29} = 0.047$。所有种子都学会了。而且途中**每一个**种子都经过这样一处：第一步的梯度比最后一步更长。种子 6 只是刚刚超过，其余为 7 到 34 倍。谱半径离开 0.9，越过 1，最后在 1.6 附近。整个梯度的范数（裁剪看到的就是它）涨到初值的 8 到 80 倍。
 #
 # ## 4. 非如此不可吗？
 #
@@ -251,7 +254,7 @@ report(held)
 
 
 def memory(rnn):
-    """Return how far apart the first numbers 1 and -1 bring the last state, over how far noise moves it."""
+    """Return how far apart 1 and -1 at first bring the last state, over how far noise moves it."""
     rng = np.random.default_rng(0)
     ends = []
     for first in (1.0, -1.0):
@@ -260,7 +263,8 @@ def memory(rnn):
         with mg.no_grad():
             ends.append(rnn(x)[1][0].data)
     means = [end.mean(axis=0) for end in ends]
-    return np.linalg.norm(means[0] - means[1]) / np.sqrt(np.mean([end.var(axis=0).sum() for end in ends]))
+    noise = np.sqrt(np.mean([end.var(axis=0).sum() for end in ends]))
+    return np.linalg.norm(means[0] - means[1]) / noise
 
 
 print("\nbit in the last state, over noise:")
@@ -270,24 +274,27 @@ for name, runs in (("free", free), ("held", held)):
 
 # %% slideshow={"slide_type": "slide"}
 with mg.plot.styled():
-    figure, axes = plt.subplots(3, 2, figsize=(10, 7.6), dpi=85, layout="constrained", sharex=True,
+    figure, axes = plt.subplots(3, 2, figsize=(10, 7.6), dpi=90, layout="constrained", sharex=True,
                                 height_ratios=(2.6, 1, 1))
     for column, (runs, title) in enumerate([(free, "free"), (held, "norm of W held at 0.9")]):
-        image = mg.plot.time_map(runs[0]["through"], axes[0, column], limits=(1 / 30, 30), colorbar=False, title=title)
+        image = mg.plot.time_map(runs[0]["through"], axes[0, column], limits=(1 / 30, 30),
+                                 colorbar=False, title=title)
         image.set_cmap("RdBu_r")
         for ax, what, label, level in ((axes[1, column], "radius", "spectral radius", 1.0),
                                        (axes[2, column], "loss", "loss", np.log(2))):
             for run in runs:
                 values = run[what]
-                at = np.linspace(0, 150, len(values), endpoint=False)      # all updates, or every fifth
+                at = np.linspace(0, 150, len(values), endpoint=False)   # every update, or fifth
                 ax.plot(at, values, color="#0072B2", lw=1.8 if run is runs[0] else 0.6)
-            ax.axhline(level, color="k", ls="--", lw=1, label="1" if what == "radius" else "guessing: ln 2")
+            ax.axhline(level, color="k", ls="--", lw=1,
+                       label="1" if what == "radius" else "guessing: ln 2")
             ax.set(ylabel=label, ylim=(0.6, 1.9) if what == "radius" else (-0.05, 1.1))
             ax.legend(loc="upper right" if what == "loss" else "upper left", fontsize=9)
         axes[0, column].set_xlabel("")
         axes[2, column].set_xlabel("update")
     bar = figure.colorbar(image, ax=axes[0], pad=0.02, label="||dL/dh_t|| / ||dL/dh_T-1||")
-    bar.set_ticks(np.log10([1 / 30, 0.1, 1 / 3, 1, 3, 10, 30]), labels=["1/30", "1/10", "1/3", "1", "3", "10", "30"])
+    bar.set_ticks(np.log10([1 / 30, 0.1, 1 / 3, 1, 3, 10, 30]),
+                  labels=["1/30", "1/10", "1/3", "1", "3", "10", "30"])
 plt.show()
 
 # %% [markdown] lang="en" slideshow={"slide_type": "fragment"}
@@ -295,7 +302,7 @@ plt.show()
 # first time step. Blue is shorter than at the start of the pass, white as long, red longer. *Left:* first blue, the
 # gradient never reaches the bottom. Then a red wedge opens, and in the same updates the spectral radius (middle, thick
 # line; thin lines are the other seeds) crosses 1 and the loss (bottom) falls. Red is strongest at the bottom, in the
-# first time steps, as in section 2. From update 117 on, with the loss near 0, the picture changes once more: blue,
+# first time steps, as in section 2. From about update 117 on, with the loss near 0, the picture changes once more: blue,
 # and only a pale red at the bottom. *Right:* held at 0.9 the bottom stays blue for good, and the loss stays at guessing.
 #
 # **Found.** One product of factors does two things. Read forward, $\partial h_{T-1} / \partial h_0$ carries the *memory*
@@ -304,9 +311,9 @@ plt.show()
 # and more, and with those a gradient can explode. A clip does not avoid this place. It helps to get through it.
 
 # %% [markdown] lang="zh"
-# **看什么。** 上：种子 0。每一列是一次反向传播，从最上方的损失出发，向下走到第一个时间步。蓝色比出发时短，白色一样长，红色更长。*左*（不加约束）：先是一片蓝，梯度到不了底部；随后张开一个红色的楔形，正是在那几次更新中，谱半径（中图，粗线；细线是其他种子）越过 1，损失（下图）下降。底部（最初几个时间步）最红，与第 2 节一致。从第 117 次更新起，损失接近 0，图案又变了：大片蓝色，只有底部还有淡淡的红。*右*（$W$ 的范数压在 0.9）：底部始终是蓝的，损失停在瞎猜的水平。
+# **看什么。** 上图是种子 0。每一列是一次反向传播，从最上方的损失出发，向下走到第一个时间步。蓝色比出发时短，白色一样长，红色更长。**左**（free，不加约束）：先是一片蓝，梯度到不了底部；随后张开一个红色的楔形，正是在那几次更新中，谱半径（中图，粗线；细线是其他种子）越过 1，损失（下图）下降。底部（最初几个时间步）最红，与第 2 节一致。大约从第 117 次更新起，损失接近 0，图案又变了：大片蓝色，只有底部还有淡淡的红。**右**（$W$ 的范数压在 0.9）：底部始终是蓝的，损失停在瞎猜的水平。
 #
-# **结论。** 同一个连乘积有两重作用。往前看，$\partial h_{T-1} / \partial h_0$ 传递对第一个数的*记忆*；往后看，它传递*梯度*。把每个因子都压在 1 以下，两者一同衰减：在最后的状态里，那个比特至多约为噪声的五分之一，8 个种子没有一个学会。要记忆，就需要不小于 1 的因子，而有了这样的因子，梯度就可能爆炸。裁剪并不能绕开这个地方，只是帮助网络穿过去。
+# **结论。** 同一个连乘积有两重作用。往前看，$\partial h_{T-1} / \partial h_0$ 传递对第一个数的**记忆**；往后看，传递的是**梯度**。把每个因子都压在 1 以下，两者一同衰减：在最后的状态里，那个比特至多约为噪声的五分之一，8 个种子没有一个学会。要记忆，就需要不小于 1 的因子，而有了这样的因子，梯度就可能爆炸。裁剪并不能绕开这个地方，只是帮助网络穿过去。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
@@ -372,7 +379,7 @@ check.shared_matrix(answer)
 # last few terms. That is why this notebook looks at $dL/dh_t$ and not only at $dL/dW$.
 
 # %% [markdown] lang="zh" tags=["solution"]
-# 每一步贡献一个外积：到达激活函数输入处的梯度，乘以当时与 $W$ 相乘的状态。循环到 $t = 1$ 为止：第 0 步之前的状态是零，没有贡献。（在 Python 里，`h[-1]` 是*最后一个*状态。若循环到 $t = 0$ 并取 `h[t - 1]`，就会不声不响地加进一项错误的东西。）
+# 每一步贡献一个外积：到达激活函数输入处的梯度，乘以当时与 $W$ 相乘的状态。循环到 $t = 1$ 为止：第 0 步之前的状态是零，没有贡献。（在 Python 里，`h[-1]` 是**最后一个**状态。若循环到 $t = 0$ 并取 `h[t - 1]`，就会悄无声息地加进错误的一项。）
 #
 # 梯度消失时，早期各步的项微乎其微，而总和看不出这一点：它的范数由最后几项决定。所以本教程看的是 $dL/dh_t$，而不只是 $dL/dW$。
 
@@ -382,7 +389,7 @@ check.shared_matrix(answer)
 # explodes, below 1 it vanishes. There are at least two steps.
 
 # %% [markdown] lang="zh"
-# **练习 3。** 解读记录。`norms[t]` 是 $\lVert dL/dh_t \rVert$，全都大于 0，损失在右端。如果每*往回*走一步都乘同一个因子，这个因子是多少，才能从最后一个范数走到第一个？大于 1 是爆炸，小于 1 是消失。至少有两个时间步。
+# **练习 3。** 解读记录。`norms[t]` 是 $\lVert dL/dh_t \rVert$，全都大于 0，损失在右端。如果每**往回**走一步都乘同一个因子，要从最后一个范数得到第一个，这个因子应是多少？大于 1 是爆炸，小于 1 是消失。至少有两个时间步。
 
 # %% tags=["exercise"]
 def answer(norms):

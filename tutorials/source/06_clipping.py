@@ -29,7 +29,7 @@
 #
 # **目标：弄清四种裁剪各对梯度做了什么，并学会根据测量结果选阈值。** 先来看为什么需要裁剪：损失曲面上可能有悬崖。
 #
-# 你已经训练过循环网络（教程 05），也插过钩子（教程 00）。只需在项目文件夹中安装一次：
+# 你已经训练过循环神经网络（教程 05），也用过钩子（教程 00）。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -60,7 +60,7 @@ from minigrad import check, hooks, nn, optim, tasks
 # %% [markdown] lang="zh"
 # ## 1. 悬崖
 #
-# 取一个只有一个神经元的循环网络（Pascanu、Mikolov、Bengio，2013），$\sigma$ 是 logistic 函数：
+# 取一个只有一个神经元的循环神经网络（Pascanu、Mikolov、Bengio，2013），$\sigma$ 是 logistic 函数：
 #
 # $$x_0 = 0.5 \qquad x_{t+1} = w\,\sigma(x_t) + b \qquad E = (\sigma(x_{50}) - 0.7)^2$$
 #
@@ -91,7 +91,7 @@ def wall(w):
 def slopes(w, b):
     """Return dE/dw and dE/db at each of many points."""
     w, b = mg.tensor(w, requires_grad=True), mg.tensor(b, requires_grad=True)
-    return [g.data for g in mg.grad(loss_at(w, b).sum(), [w, b])]      # points do not act on each other
+    return [g.data for g in mg.grad(loss_at(w, b).sum(), [w, b])]   # no point acts on another
 
 
 on_wall = np.array([4.5, 5.0, 5.5, 6.0])
@@ -141,12 +141,13 @@ for k, (w, b) in enumerate(starts):
     words = ["lost" if end > 0.05 else "arrived" if end < 0.01 else "on its way" for end in ends]
     print(f"({w:.1f}, {b:.2f})   {words[0]:>9} {words[1]:>11}")
 longest = {kind: np.hypot(*np.diff(path[:, 0], axis=0).T).max() for kind, path in paths.items()}
-print(f"longest step from the first start: plain {longest['plain']:.0f}, clipped {longest['clipped']:.1f}")
+print(f"longest step from the first start: plain {longest['plain']:.0f}, "
+      f"clipped {longest['clipped']:.1f}")
 
 ws, bs = np.linspace(4.2, 5.6, 101), np.linspace(-3.0, -1.9, 101)
 surface = loss_at(*np.meshgrid(ws, bs)).data
 with mg.plot.styled():
-    fig, ax = plt.subplots(figsize=(8, 4.8), dpi=75, layout="constrained")
+    fig, ax = plt.subplots(figsize=(8, 4.8), dpi=110, layout="constrained")
 mg.plot.cliff(surface, ws, bs, ax, wall=wall, title="Descent over the cliff, from (5.1, -2.47)",
               trajectories={kind: path[:, 0] for kind, path in paths.items()})
 plt.show()
@@ -164,9 +165,9 @@ plt.show()
 # And the threshold? Move it over four powers of ten.
 
 # %% [markdown] lang="zh"
-# **看什么。** 从上方俯视损失：浅色低，深色高。虚线上方，损失朝着墙缓缓下降；虚线下方，损失陡然升高。空心圆点是两次下降共同的起点。橙线（plain）没有裁剪，它沿缓坡走下来，碰到墙，只一步就被抛出图外，飞出 278 远。那里神经元已经饱和，再没有梯度能把它带回来。蓝线（clipped）碰上的是同一堵墙，但它每一步都不超过学习率乘阈值，即 0.1。它一次次被弹开，沿着墙一直走到损失最低的地方。
+# **看什么。** 从上方俯视损失：浅色低，深色高。虚线上方，损失朝着墙缓缓下降；虚线下方，损失陡然升高。空心圆点是两次下降共同的起点。橙线（plain）没有裁剪，它沿缓坡走下来，碰到墙，只一步就被抛出图外，飞到 278 以外。那里神经元已经饱和，再没有梯度能把它带回来。蓝线（clipped）碰上的是同一堵墙，但它每一步都不超过学习率乘阈值，即 0.1。它一次次被弹开，沿着墙一直走到损失最低的地方。
 #
-# 不裁剪的八次有七次迷失，裁剪的八次全部到达。但不裁剪的也有**一次**到达：会被抛到哪里，全凭运气。所以绝不能凭一次运行下判断。
+# 不裁剪的八次有七次迷失，裁剪的八次全部到达。但不裁剪的也有**一次**到达：会被抛到哪里，全凭运气。所以绝不能凭一次训练下判断。
 #
 # 阈值该取多大？让它跨过四个数量级看看。
 
@@ -204,7 +205,7 @@ plt.show()
 #
 # ## 2. 四种方式
 #
-# “裁剪”这个词指四件不同的事。记 $g$ 为梯度，$c$ 为阈值：
+# “裁剪”一词可以指四件不同的事。记 $g$ 为梯度，$c$ 为阈值：
 #
 # | | 做法 | minigrad 中的写法 |
 # |---|---|---|
@@ -242,7 +243,8 @@ def gradients(*step_hooks):
 
 raw, raw_in_time = gradients()
 inside, inside_in_time = gradients(hooks.inside(hooks.ClipNorm(1.0)))
-clips = {"by value, 0.1": hooks.ClipValue(0.1), "per parameter, 1": hooks.ClipNorm(1.0, scope="param"),
+clips = {"by value, 0.1": hooks.ClipValue(0.1),
+         "per parameter, 1": hooks.ClipNorm(1.0, scope="param"),
          "global norm, 1": hooks.ClipNorm(1.0)}
 after = {name: hooks.apply_hooks([clip], raw) for name, clip in clips.items()}
 ways = {"no clip": raw, **after, "inside, 1": inside}
@@ -254,12 +256,12 @@ for name, v in flat.items():
     print(f"{name:17} {np.linalg.norm(v):9.3g} {cosine:15.2f}", *(f"{n:9.2g}" for n in norms[name]))
 
 with mg.plot.styled():
-    fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), dpi=75, layout="constrained")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), dpi=85, layout="constrained")
     colours = ("#D55E00", "#E69F00", "#009E73", "#CC79A7", "#0072B2")
     for name, marker, colour in zip(ways, "os^Dv", colours):
         left.plot(norms[name], marker + "-", label=name, markersize=8, color=colour)
-    left.set(yscale="log", title="Norm of each parameter's gradient", xticks=range(3), xticklabels=parameters,
-             ylim=(1e-3, 1e7))
+    left.set(yscale="log", title="Norm of each parameter's gradient", xticks=range(3),
+             xticklabels=parameters, ylim=(1e-3, 1e7))
     left.legend(ncols=2, loc="upper right", fontsize=11)
     right.semilogy(raw_in_time, color="#D55E00", label="no clip, or a clip after the backward pass")
     right.semilogy(inside_in_time, color="#0072B2", label="clipped inside, at 1")
@@ -269,7 +271,7 @@ with mg.plot.styled():
 plt.show()
 
 # %% [markdown] lang="en" slideshow={"slide_type": "fragment"}
-# **What to see.** *Left:* the clip of the global norm (pink) moves the raw gradient (red) down and keeps its shape; its
+# **What to see.** *Left:* the clip of the global norm (pink) moves the raw gradient (orange dots) down and keeps its shape; its
 # cosine is 1. Per parameter, all three norms become 1, and the shape is lost. By value it is lost, too; and the norm is
 # not 0.1 but twenty times that. *Right:* three of the four clips come after the backward pass. They change nothing of what
 # happens on the way. Only the clip inside does. What it gives is another gradient, with a cosine of 0.33: what comes from
@@ -279,7 +281,7 @@ plt.show()
 # and $dL/dh$ doubles per step; after 1100 steps back it is larger than $10^{308}$.
 
 # %% [markdown] lang="zh"
-# **看什么。** **左**：按全局范数裁剪（粉线）把原始梯度（红线）整体下移，形状不变，余弦为 1。逐参数裁剪把三个范数都变成 1，形状丢了。按值裁剪也改变了形状，而且它的范数不是 0.1，而是其二十倍。**右**：四种裁剪有三种发生在反向传播之后，路上发生的事它们改变不了。只有内部裁剪能改变。它给出的是另一个梯度（余弦只有 0.33），因为来自很久以前的部分被一次又一次截短。
+# **看什么。** **左**：按全局范数裁剪（global norm，粉线）把原始梯度（no clip，橙色圆点）整体下移，形状不变，余弦为 1。逐参数裁剪（per parameter）把三个范数都变成 1，形状丢了。按值裁剪（by value）也改变了形状，而且范数不是 0.1，而是 0.1 的二十倍。**右**：四种裁剪有三种发生在反向传播之后，改变不了路上发生的事。只有内部裁剪（inside）能改变，而它给出的是另一个梯度（余弦只有 0.33），因为来自很久以前的部分被一次又一次截短。
 #
 # 那它有什么用？用在梯度半路上就**上溢**的时候。下面的网络 $h_t = \mathrm{relu}(2 h_{t-1} - 1)$ 始终停在 $h = 1$，而 $dL/dh$ 每步翻倍；往回 1100 步，就超过了 $10^{308}$。
 
@@ -320,7 +322,7 @@ print("1 + 2 + 4 + 8 + 1096*15 =", 1 + 2 + 4 + 8 + 1096 * 15)
 #
 # ## 3. 根据记录选阈值
 #
-# Pascanu、Mikolov、Bengio 的建议：看许多次更新的平均范数，阈值取它的 0.5 到 10 倍都可行。那就先用小学习率平稳地跑一次，测量范数。任务是：依次出现 20 个符号，其中两个是 A 或 B，判断它们出现的顺序（四选一）。`trace.advise()` 取这个窗口的中间值。
+# Pascanu、Mikolov、Bengio 的建议：看许多次更新的平均范数，阈值取它的 0.5 到 10 倍都可行。那就先用小学习率平稳地训练一次，测量范数。任务是：依次出现 20 个符号，其中两个是 A 或 B，判断两者出现的顺序（四选一）。`trace.advise()` 取这个窗口的中间值。
 
 # %% slideshow={"slide_type": "subslide"}
 task = tasks.TemporalOrder(20, batch=20)
@@ -368,7 +370,7 @@ for c in (0.02, advice.recommended, 30.0):
 # at all, and training fails as it does without. Print `advice` to see what each candidate would have done.
 
 # %% [markdown] lang="zh"
-# **结论。** 平稳运行给出的阈值，让每个种子都解决了任务，而学习率是原来的二十倍。远低于窗口时，每一步都被裁剪，步子太短；远高于窗口时，没有一步被裁剪，训练失败，和不裁剪一样。打印 `advice`，可以看到每个候选阈值会造成什么结果。
+# **结论。** 用平稳训练给出的阈值，每个种子都完成了任务，而学习率是原来的二十倍。远低于窗口时，每一步都被裁剪，步子太短；远高于窗口时，没有一步被裁剪，训练失败，和不裁剪一样。打印 `advice`，可以看到每个候选阈值会造成什么结果。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
@@ -377,14 +379,14 @@ for c in (0.02, advice.recommended, 30.0):
 #
 # **Exercise 1.** By how many degrees does a clip by value turn a gradient? `g` is a vector, `c` the threshold. The
 # cosine of the angle between $u$ and $v$ is $u \cdot v / (\lVert u \rVert \lVert v \rVert)$; rounding may lift it a
-# little above 1.
+# little above 1. (`np.clip(g, -c, c)` limits each element; `np.degrees` makes degrees of what `np.arccos` returns.)
 
 # %% [markdown] lang="zh"
 # ## 练习
 #
 # 把 `raise NotImplementedError` 换成你的代码，再运行下面的单元格。
 #
-# **练习 1。** 按值裁剪会让梯度转过多少度？`g` 是一个向量，`c` 是阈值。$u$ 与 $v$ 夹角的余弦是 $u \cdot v / (\lVert u \rVert \lVert v \rVert)$；舍入可能使它略大于 1。
+# **练习 1。** 按值裁剪会让梯度转过多少度？`g` 是一个向量，`c` 是阈值。$u$ 与 $v$ 夹角的余弦是 $u \cdot v / (\lVert u \rVert \lVert v \rVert)$；舍入可能使它略大于 1。（`np.clip(g, -c, c)` 限制每个元素；`np.degrees` 把 `np.arccos` 的结果换成度。）
 
 # %% tags=["exercise"]
 def answer(g, c):
@@ -403,7 +405,7 @@ check.value_clip_angle(answer)
 # diagonal, 44.4 degrees away. In the end only the signs are left. Where no element is above `c`, the angle is 0.
 
 # %% [markdown] lang="zh" tags=["solution"]
-# 梯度 `[100, 1]` 的意思是：沿第一个轴走。按 1 裁剪后成了 `[1, 1]`，意思变成：沿对角线走，偏了 44.4 度。裁得再狠，最后只剩符号。没有元素超过 `c` 时，角度为 0。
+# 梯度 `[100, 1]` 的意思是：沿第一个轴走。按 1 裁剪后成了 `[1, 1]`，意思变成：沿对角线走，偏了 44.4 度。一直裁下去，最后只剩符号。没有元素超过 `c` 时，角度为 0。
 
 # %% [markdown] lang="en"
 # **Exercise 2.** You have recorded the norms of a run. Which threshold would have clipped exactly the given `share` of
@@ -429,7 +431,7 @@ check.threshold_for_share(answer)
 # trace would make the quantile NaN, and one inf would shift it.
 
 # %% [markdown] lang="zh" tags=["solution"]
-# 比例 `share` 在阈值之上，所以比例 `1 - share` 在阈值之下：阈值就是这个分位数。记录里只要有一个 NaN，分位数就成了 NaN；有一个 inf，它就会偏移。
+# 比例 `share` 在阈值之上，所以比例 `1 - share` 在阈值之下：阈值就是这个分位数。记录里只要有一个 NaN，分位数就成了 NaN；有一个 inf，分位数就会偏移。
 
 # %% [markdown] lang="en"
 # **Exercise 3.** The clip inside, by hand. In a chain of $T$ steps every state $h_t$ is 1, and

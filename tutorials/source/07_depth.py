@@ -28,11 +28,11 @@
 #
 # **目标：在训练之前，只凭一个数 $\chi_1$ 就能预测深层网络会怎样改变梯度，并据此选择初始权重或网络结构。**
 #
-# 需要教程 00 到 04 的内容，并知道什么是方差。只需在项目文件夹中安装一次：
+# 需要先学教程 00 到 04，并知道什么是方差。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
-# 全部大约需要十五秒，大部分时间花在第 5 节的训练上。
+# 全部运行大约需要十五秒，大部分时间花在第 5 节的训练上。
 
 # %% tags=["setup"]
 import matplotlib.pyplot as plt
@@ -80,7 +80,7 @@ def look(net, seed, batch=32):
 # %% [markdown] lang="zh"
 # ## 1. 相差一个根号二
 #
-# 一层计算 $h_k = \phi(a_k)$，其中 $a_k = W_k h_{k-1} + b_k$。反向传播时，$\delta_k = dL/dh_k$ 先乘斜率，再乘矩阵：
+# 每一层计算 $h_k = \phi(a_k)$，其中 $a_k = W_k h_{k-1} + b_k$。反向传播时，$\delta_k = dL/dh_k$ 先乘斜率，再乘矩阵：
 #
 # $$\delta_{k-1} = W_k^\top \left[\phi'(a_k) \odot \delta_k\right]$$
 #
@@ -88,7 +88,7 @@ def look(net, seed, batch=32):
 #
 # $$\lVert\delta_{k-1}\rVert^2 = n\,\mathrm{Var}(w) \cdot \mathrm{E}\,\phi'(a)^2 \cdot \lVert\delta_k\rVert^2$$
 #
-# ReLU 放行一半的输入：$\mathrm{E}\,\phi'^2 = \frac12$，所以每层的倍数是 $n\,\mathrm{Var}(w)/2$。Xavier 初始化取 $n\,\mathrm{Var}(w) = 1$（Glorot、Bengio，2010），He 初始化取 2（He 等，2015）。两者的权重只差 1.41 倍。看看三十层之后：
+# ReLU 放行一半的输入：$\mathrm{E}\,\phi'^2 = \frac12$，所以每层的因子是 $n\,\mathrm{Var}(w)/2$。Xavier 初始化取 $n\,\mathrm{Var}(w) = 1$（Glorot、Bengio，2010），He 初始化取 2（He 等，2015）。两者的权重只差 1.41 倍。看看三十层之后：
 
 # %% slideshow={"slide_type": "fragment"}
 print("               delta: first layer / last layer       weight gradient:")
@@ -120,7 +120,7 @@ for sigma_w2 in (1.0, 2.0, 3.0):
 # (Schoenholz and others, 2017). Below 1 the gradient vanishes, above 1 it explodes.
 
 # %% [markdown] lang="zh"
-# **结论。** 这条规律跨越 29 层、七个数量级都成立。（指数是 29/2，因为规律说的是平方。）用 Xavier 的权重，$\delta$ 缩小到两万分之一；用 He 的权重，它保持不变。再看最后一列：三种网络里，*权重*梯度的分布一模一样。$dL/dW_k = \delta_k h_{k-1}^\top$（对批量求和），$\delta$ 在反向路上失去多少，$h$ 在前向路上就已失去多少。**只看权重梯度的柱状图，看不出梯度是否消失。** 要看 $\delta$。
+# **结论。** 这条规律跨越 29 层、七个数量级都成立。（指数是 29/2，因为规律说的是平方。）用 Xavier 的权重，$\delta$ 缩小到两万分之一；用 He 的权重，$\delta$ 保持不变。再看最后一列：三种网络里，**权重**梯度沿深度的走势一模一样。$dL/dW_k = \delta_k h_{k-1}^\top$（对批量求和），$\delta$ 在反向路上失去多少，$h$ 在前向路上就已失去多少。**只看权重梯度的柱状图，看不出梯度是否消失。** 要看 $\delta$。
 #
 # ## 2. 任何激活函数，都归结为一个数
 #
@@ -129,7 +129,7 @@ for sigma_w2 in (1.0, 2.0, 3.0):
 # $$q \leftarrow \sigma_w^2\, \mathrm{E}\,\phi(\sqrt q\, z)^2 + \sigma_b^2 \qquad\qquad
 # \chi_1 = \sigma_w^2\, \mathrm{E}\,\phi'(\sqrt q\, z)^2$$
 #
-# 反复迭代左式，直到 $q$ 不再变化；这时右式就是每层 $\lVert\delta\rVert^2$ 的倍数（Schoenholz 等，2017）。小于 1，梯度消失；大于 1，梯度爆炸。
+# 反复迭代左式，直到 $q$ 不再变化；这时右式就是每层 $\lVert\delta\rVert^2$ 的因子（Schoenholz 等，2017）。小于 1，梯度消失；大于 1，梯度爆炸。
 
 # %% tags=["setup"] slideshow={"slide_type": "subslide"}
 z = np.linspace(-12, 12, 4801)
@@ -165,13 +165,13 @@ for sigma_w2 in (0.5, 1.0, 1.76, 2.5, 4.0):
 #
 # ## 3. 扇形图
 #
-# 在宽度有限的网络里，这还成立吗？取五十层 tanh，每层 128 个单元，六种 $\sigma_w^2$，各用两个种子。理论不知道任何一个具体的权重，只知道它们的方差。
+# 在宽度有限的网络里，这还成立吗？取五十层 tanh，每层 128 个神经元，六种 $\sigma_w^2$，各用两个种子。理论不知道任何一个具体的权重，只知道权重的方差。
 
 # %% slideshow={"slide_type": "slide"}
 depth, values = 50, (0.5, 1.0, 1.5, 1.76, 2.5, 4.0)
 layers = np.arange(1, depth + 1)
 with mg.plot.styled():
-    _, axes = plt.subplots(1, 2, figsize=(9.5, 4.4), dpi=72, layout="constrained", sharey=True)
+    _, axes = plt.subplots(1, 2, figsize=(9.5, 4.4), dpi=95, layout="constrained", sharey=True)
     for k, sigma_w2 in enumerate(values):
         for seed in range(2):
             rows = look(make_net(seed, sigma_w2, 0.05, depth=depth, width=128), seed)
@@ -198,7 +198,7 @@ plt.show()
 # Now move one number, the gain $\sigma_w$, and watch both curves.
 
 # %% [markdown] lang="zh"
-# **看什么。** *左*：每种颜色对应一个 $\sigma_w^2$，数值标在曲线左端。损失在右边，所以从右往左看。虚线是 $\chi_1^{(50-k)/2}$，没有拟合任何参数。十二个网络都沿着它走，跨越十二个数量级。梯度要从五十层深处传回来，只有 1.5 到 2.5 之间这扇窄门可走。*右*：这里的各层有偏置，信号不会消失殆尽，所以权重的梯度也散成扇形。（把 `0.05` 改成 0，右图下方的曲线就会变平，和第 1 节一样。）
+# **看什么。** **左**：每种颜色对应一个 $\sigma_w^2$，数值标在曲线左端。损失在右边，所以从右往左看。虚线是 $\chi_1^{(50-k)/2}$，没有拟合任何参数。十二个网络都沿着它走，跨越十二个数量级。梯度要从五十层深处传回来，只有 1.5 到 2.5 之间这扇窄门可走。**右**：这里的各层有偏置，信号不会消失殆尽，所以权重的梯度也散成扇形。（把 `0.05` 改成 0，右图下方的曲线就会变平，和第 1 节一样。）
 #
 # 下面只动一个数，即增益 $\sigma_w$，同时观察两条曲线。
 
@@ -217,7 +217,6 @@ def profile_at(gain, ax):
 
 
 mg.plot.explore(profile_at, gain=(0.7, 2.2, 0.1), panels=6)
-plt.gcf().set_dpi(64)
 plt.show()
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
@@ -231,7 +230,7 @@ plt.show()
 # for each of two widths, one input each:
 
 # %% [markdown] lang="zh"
-# **结论。** 在训练开始之前，$\chi_1$ 就说出了梯度往哪边走、走多快。
+# **结论。** 在训练开始之前，$\chi_1$ 就说出了梯度是涨是落、变得多快。
 #
 # ## 4. 为什么不同的种子结果不同？
 #
@@ -257,7 +256,7 @@ for width in (25, 100):
 # Four remedies for a net of 40 layers that vanishes at $\sigma_w^2 = 1$:
 #
 # * the *critical* variance, $\sigma_w^2 = 1.76$;
-# * the same with *orthogonal* matrices (tutorial 04): each keeps every length, not only the average;
+# * the same with *orthogonal* matrices (tutorial 04): each scales every direction alike, not only on average;
 # * *residual* blocks, $h_k = h_{k-1} + f(h_{k-1})$. The way past the block adds 1 to the factor:
 #   $\lVert\delta_{k-1}\rVert^2 = (1 + \chi)\,\lVert\delta_k\rVert^2$, which is never below 1;
 # * *normalisation*: LayerNorm gives the pre-activations the mean square 1, so that
@@ -268,18 +267,18 @@ for width in (25, 100):
 # three seeds. (LayerNorm takes longer, and is only looked at.)
 
 # %% [markdown] lang="zh"
-# **结论。** 每层 25 个单元时，除了种子之外完全相同的网络，梯度可以相差几百倍，尽管每个网络都是 $\chi_1 = 1$。所以，绝不要凭一个窄网络来评判一种初始化。
+# **结论。** 每层 25 个神经元时，除了种子之外完全相同的网络，梯度可以相差几百倍，尽管每个网络都是 $\chi_1 = 1$。所以，绝不要凭一个窄网络来评判一种初始化。
 #
-# ## 5. 几条出路，以及它们能否训练
+# ## 5. 几条出路，练得动吗？
 #
-# 一个 40 层的网络，$\sigma_w^2 = 1$ 时梯度消失。有四种补救办法：
+# 一个 40 层的网络，$\sigma_w^2 = 1$ 时梯度消失（vanishing）。有四种补救办法：
 #
-# * *临界*方差，$\sigma_w^2 = 1.76$；
-# * 方差相同，但用*正交*矩阵（教程 04）：它保持每一个向量的长度，而不只是平均长度；
-# * *残差*块，$h_k = h_{k-1} + f(h_{k-1})$。绕过这一块的旁路给倍数加上 1：$\lVert\delta_{k-1}\rVert^2 = (1 + \chi)\,\lVert\delta_k\rVert^2$，永远不小于 1；
-# * *归一化*：层归一化使激活前的均方等于 1，于是 $\chi = \mathrm{E}\,\phi'(z)^2 / (\mathrm{E}\,\phi(z)^2 + \sigma_b^2/\sigma_w^2)$，权重的尺度几乎被消去。
+# * **临界**（critical）方差，$\sigma_w^2 = 1.76$；
+# * 方差相同，但用**正交**（orthogonal）矩阵（教程 04）：对每一个向量的长度都一视同仁，而不只是平均如此；
+# * **残差**（residual）块，$h_k = h_{k-1} + f(h_{k-1})$。绕过这一块的旁路给因子加上 1：$\lVert\delta_{k-1}\rVert^2 = (1 + \chi)\,\lVert\delta_k\rVert^2$，永远不小于 1；
+# * **归一化**：层归一化（LayerNorm）使激活前的值均方等于 1，于是 $\chi = \mathrm{E}\,\phi'(z)^2 / (\mathrm{E}\,\phi(z)^2 + \sigma_b^2/\sigma_w^2)$，权重的尺度几乎被消去。
 #
-# 再加一个梯度爆炸的网络，$\sigma_w^2 = 4$。每种网络都用最朴素的梯度下降学习手写数字 200 步，不裁剪，三个种子。（层归一化较慢，只看曲线，不训练。）
+# 再加一个梯度爆炸（exploding）的网络，$\sigma_w^2 = 4$。每种网络都用最朴素的梯度下降学习手写数字 200 步，不裁剪，三个种子。（层归一化较慢，只看曲线，不训练。）
 
 # %% slideshow={"slide_type": "subslide"}
 digits, unseen = tasks.digits("train"), tasks.digits("test")
@@ -330,7 +329,7 @@ for kind in kinds:
 slope, square = (average(f, 1.0) for f in (lambda a: (1 - np.tanh(a) ** 2) ** 2, lambda a: np.tanh(a) ** 2))
 predicted = {"LayerNorm": (slope / (square + 0.05)) ** (np.arange(39, -1, -1) / 2)}
 with mg.plot.styled():
-    _, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.2), dpi=72, layout="constrained", width_ratios=(3, 2))
+    _, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.2), dpi=95, layout="constrained", width_ratios=(3, 2))
     for k, kind in enumerate(kinds):
         delta = flows[kind].column("delta")[:40]
         theirs = predicted.get(kind, flows[kind].column("predicted")[:40])
@@ -357,7 +356,7 @@ plt.show()
 # gradient arrives, and not what it has to tell.
 
 # %% [markdown] lang="zh"
-# **结论。** 方差过小或过大的两种网络什么也没学到；训练过的每一种补救办法，每个种子都学会了。*左*：正交矩阵和层归一化的曲线几乎是平的，而层归一化所用的方差正是普通网络梯度消失的那个。临界方差平均而言是平的，但这一个窄网络并不等于平均（第 4 节）。再看残差网络：它的梯度在*爆炸*，40 块之后放大四十多倍，与预测相符，却学得和正交网络一样好，比曲线更平的临界网络还好。可见，$\delta$ 平是个好兆头，但不是全部：它只说明梯度传到了，没说明梯度带来了什么。
+# **结论。** 方差过小或过大的两种网络什么也没学到；训练过的每一种补救办法，每个种子都学会了。**左**：正交矩阵和层归一化的曲线几乎是平的，而层归一化所用的方差正是普通网络梯度消失的那个。临界方差平均而言是平的，但这一个窄网络并不等于平均（第 4 节）。再看残差网络：它的梯度在**爆炸**，40 块之后放大四十多倍，与预测相符，却学得和正交网络一样好，比曲线更平的临界网络还好。可见，$\delta$ 平是个好兆头，但不是全部：它只说明梯度传到了，没说明梯度带来了什么。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
@@ -370,7 +369,7 @@ plt.show()
 # %% [markdown] lang="zh"
 # ## 练习
 #
-# **练习 1。** 一层有 `n_in` 个输入、`n_out` 个输出。返回它的权重矩阵，使 ReLU 网络在*前向*传播中保持信号的均方不变。与第 1 节是同一个求和，只是换成前向：$W h$ 的每个元素有 `n_in` 项。这一层计算 `W @ h`，所以形状是 `(n_out, n_in)`。用 NumPy 随机数生成器 `rng` 抽取，例如 `rng.normal(size=...)`。
+# **练习 1。** 一层有 `n_in` 个输入、`n_out` 个输出。返回它的权重矩阵，使 ReLU 网络在**前向**传播中保持信号的均方不变。求和与第 1 节相同，只是换成前向：$W h$ 的每个元素有 `n_in` 项。这一层计算 `W @ h`，所以形状是 `(n_out, n_in)`。用 NumPy 随机数生成器 `rng` 抽取，例如 `rng.normal(size=...)`。
 
 # %% tags=["exercise"]
 def answer(n_in, n_out, rng):
@@ -396,7 +395,7 @@ check.he_weights(answer)
 # $\sigma_w^2$ at which $\chi_1 = 1$, for signals with $q = 1$. Use `average` of section 2.
 
 # %% [markdown] lang="zh"
-# **练习 2。** 把 He 初始化推广到任意激活函数。`slope` 是函数 $\phi'$，参数是数组。返回信号 $q = 1$ 时使 $\chi_1 = 1$ 的方差 $\sigma_w^2$。可以用第 2 节的 `average`。
+# **练习 2。** 把 He 初始化推广到任意激活函数。`slope` 是函数 $\phi'$，接收一个数组。返回信号 $q = 1$ 时使 $\chi_1 = 1$ 的方差 $\sigma_w^2$。可以用第 2 节的 `average`。
 
 # %% tags=["exercise"]
 def answer(slope):
@@ -440,4 +439,4 @@ check.residual_scale(answer)
 # growth $\alpha$ falls as $1/\sqrt L$: that is why the branches of very deep residual nets are scaled down, or start at 0.
 
 # %% [markdown] lang="zh"
-# 经过 $f$ 的梯度乘以 $\alpha$，平方就乘以 $\alpha^2$，所以一块的倍数是 $1 + \alpha^2\chi$。经过 $L$ 块，$(1 + \alpha^2\chi)^{L/2} = G$，于是 $\alpha^2 = (G^{2/L} - 1)/\chi$。放大倍数固定时，$\alpha$ 按 $1/\sqrt L$ 减小：这就是为什么很深的残差网络要把支路缩小，或者从 0 开始。
+# 经过 $f$ 的梯度乘以 $\alpha$，平方就乘以 $\alpha^2$，所以一块的因子是 $1 + \alpha^2\chi$。经过 $L$ 块，$(1 + \alpha^2\chi)^{L/2} = G$，于是 $\alpha^2 = (G^{2/L} - 1)/\chi$。放大倍数固定时，$\alpha$ 按 $1/\sqrt L$ 减小：这就是为什么很深的残差网络要把支路缩小，或者从 0 开始。

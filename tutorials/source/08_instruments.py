@@ -27,11 +27,11 @@
 #
 # **目标：不看任何设置，只凭仪表就能说出一次训练出了什么毛病。**
 #
-# 需要教程 05 到 07 的内容。只需在项目文件夹中安装一次：
+# 需要先学教程 05 到 07。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
-# 全部大约需要十秒。最后一道练习里你来当医生：六次训练，病历密封。
+# 全部运行大约需要十秒。最后一道练习里你来当医生：六次训练，病历密封。
 
 # %% tags=["setup"]
 from types import SimpleNamespace
@@ -88,17 +88,17 @@ def train(seed=0, lr=0.1, clip=5.0, scale=1.0, updates=150, **options):
 # %% [markdown] lang="zh"
 # ## 1. 一步走多远？
 #
-# 梯度长 3，算大吗？这取决于学习率、钩子，还有权重本身有多长。有一个数把这些都算进去了，即*更新量与参数之比*：
+# 梯度长 3，算大吗？这取决于学习率、钩子，还有权重本身有多长。有一个数把这些都算进去了，即**更新量与参数之比**（图中的 update : data）：
 #
 # $$r = \frac{\lVert p_{\text{更新后}} - p_{\text{更新前}} \rVert}{\lVert p_{\text{更新前}} \rVert}$$
 #
-# 有一条经验法则说 $r \approx 10^{-3}$（Karpathy，2015）。minigrad 的 trace 会记下每次更新的 $r$。取九种学习率，各两个种子：
+# 有一条经验法则说 $r \approx 10^{-3}$（Karpathy，2015）。minigrad 的记录（trace）里有每次更新的 $r$。取九种学习率，各两个种子：
 
 # %% slideshow={"slide_type": "fragment"}
 rates = (1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 found = {lr: [train(seed, lr, clip=1e3) for seed in range(2)] for lr in rates}
 with mg.plot.styled():
-    _, ax = plt.subplots(figsize=(6.2, 2.8), dpi=70, layout="constrained")
+    _, ax = plt.subplots(figsize=(6.2, 2.8), dpi=110, layout="constrained")
     for seed in range(2):
         typical = [np.median(found[lr][seed].trace.ratios()[:30]) for lr in rates]
         ax.semilogx(typical, [found[lr][seed].right for lr in rates], "o-", ms=5, label=f"seed {seed}")
@@ -129,14 +129,14 @@ for lr in rates:
 # Feed the tanh net pixels that somebody forgot to scale, and start the ReLU net with biases below 0:
 
 # %% [markdown] lang="zh"
-# **结论。** 这个比值随学习率变化，但说出的更多：远低于 $10^{-3}$ 时，还什么都没学到。最好的几次在 $10^{-2}$ 左右，是经验法则的十倍（就这个网络、这么短的训练而言）。再往上几倍，就全毁了。所以，$10^{-3}$ 是稳妥的猜测，而 $10^{-6}$ 或 $10^{-1}$ 就是症状。
+# **结论。** 这个比值随学习率变化，但能说明更多问题：远低于 $10^{-3}$ 时，还什么都没学到。最好的几次在 $10^{-2}$ 左右，是经验法则的十倍（就这个网络、这么短的训练而言）。再往上几倍，就全毁了。所以，$10^{-3}$ 是稳妥的猜测，而 $10^{-6}$ 或 $10^{-1}$ 就是症状。
 #
 # ## 2. 没有反应的神经元
 #
-# 神经元往回传的是它的斜率。有两种情况，斜率等于没有：
+# 神经元往回传的是自己的斜率。斜率等于没有，有两种情况：
 #
-# * *饱和*：tanh 离 0 太远。斜率是 $1 - h^2$；`mg.flow` 统计斜率不到十分之一的比例。
-# * *死亡*：ReLU 对批量中的每个输入都输出 0。对所有输入，斜率都恰好是 0。
+# * **饱和**：tanh 离 0 太远。斜率是 $1 - h^2$；`mg.flow` 统计斜率不到十分之一的比例。
+# * **死亡**：ReLU 对批量中的每个输入都输出 0，斜率也就一律恰好是 0。
 #
 # 给 tanh 网络喂一批忘了缩放的像素，让 ReLU 网络从小于 0 的偏置开始：
 
@@ -173,7 +173,7 @@ for bias in (0.0, -0.3, -0.7):
 # root mean square. One backward pass per unit gives the matrix:
 
 # %% [markdown] lang="zh"
-# **结论。** 像素放大 50 倍，第一层就饱和了，第二层却几乎没有：后面的 tanh 收到的又是 -1 到 1 之间的数。隐藏层的 $\delta$ 察觉不到，所以饱和比例也要看。死亡神经元则是另一回事：只要有一层全部死亡，它之前的 $\delta$ 和权重梯度就恰好是 0。不是很小，而是 0，调学习率也没有用。
+# **结论。** 像素放大 50 倍，第一层就饱和了，第二层却影响不大：后面的 tanh 收到的又是 -1 到 1 之间的数。隐藏层的 $\delta$ 察觉不到，所以饱和比例也要看。死亡神经元则是另一回事：只要有一层全部死亡，它之前的 $\delta$ 和权重梯度就恰好是 0。不是很小，而是 0，调学习率也没有用。
 #
 # ## 3. 平均值背后的谱
 #
@@ -181,7 +181,7 @@ for bias in (0.0, -0.3, -0.7):
 #
 # $$\delta_1 = J^\top \delta_{12}, \qquad J = \frac{\partial h_{12}}{\partial h_1}$$
 #
-# 它的奇异值说明每个方向被拉伸多少（教程 04）。对一个随机方向，倍数就是奇异值的均方根。每个单元做一次反向传播，就得到这个矩阵：
+# 它的奇异值说明每个方向被拉伸多少（教程 04）。对随机方向，拉伸的倍数就是奇异值的均方根。对每个神经元做一次反向传播，就得到这个矩阵：
 
 # %% slideshow={"slide_type": "fragment"}
 def jacobian(net, x):
@@ -196,7 +196,7 @@ nets = {"orthogonal, gain 1.33": make_net(0), "gain 1.33": make_net(0), "gain 4"
 for k in range(2, 24, 2):
     nn.init.orthogonal_(nets["orthogonal, gain 1.33"][k].weight, 1.33, np.random.default_rng(k))
 with mg.plot.styled():
-    _, ax = plt.subplots(figsize=(6.2, 2.8), dpi=70, layout="constrained")
+    _, ax = plt.subplots(figsize=(6.2, 2.8), dpi=110, layout="constrained")
     print("                           root mean square   largest   middle   directions shrunk 100 times")
     for name, net in nets.items():
         values = np.linalg.svd(jacobian(net, pixels[0]), compute_uv=False)
@@ -220,17 +220,17 @@ plt.show()
 # Eight runs, one of them healthy, each with the same five instruments.
 
 # %% [markdown] lang="zh"
-# **结论。** 增益 1.33 时，均方根约为 1：平均而言 $\delta$ 是平的。但居中的那个方向被缩小了约二百倍，全靠少数几个方向撑着。正交矩阵保住了大多数方向。（教程 07 里，增益相同，它就学得比高斯矩阵好。）增益为 4 时，梯度*既*爆炸*又*消失：最大的奇异值有几百，32 个方向中却有 25 个缩小了一百倍以上。平均值掩盖了这一点，谱不会。
+# **结论。** 增益 1.33 时，均方根约为 1：平均而言 $\delta$ 是平的。但居中的那个方向被缩小了约二百倍，全靠少数几个方向撑着。正交矩阵保住了大多数方向。（教程 07 里，增益相同，正交矩阵就比高斯矩阵学得好。）增益为 4 时，梯度既爆炸**又**消失：最大的奇异值有几百，32 个方向中却有 25 个缩小了一百倍以上。平均值掩盖了这一点，谱不会。
 #
 # ## 4. 诊室
 #
-# 八次训练，其中一次健康，都接着同样的五块仪表。
+# 八次训练，其中一次健康（healthy），都接着同样的五块仪表。
 
 # %% slideshow={"slide_type": "slide"}
 def show(runs):
     """Draw a row of instruments for each run."""
-    with mg.plot.styled(), plt.rc_context({"font.size": 10, "axes.titlesize": 11, "axes.grid": False}):
-        _, axes = plt.subplots(len(runs), 5, figsize=(9.5, 0.95 * len(runs) + 0.9), dpi=71, sharex="col",
+    with mg.plot.styled(), plt.rc_context({"font.size": 12, "axes.titlesize": 13, "axes.grid": False}):
+        _, axes = plt.subplots(len(runs), 5, figsize=(9.5, 1.1 * len(runs) + 0.9), dpi=95, sharex="col",
                                layout="constrained")
         titles = ("loss", "gradient norm\nbefore, after clip", "update : data",
                   "delta (solid)\ndL/dW (dotted)", "saturated (dots)\ndead (triangles)")
@@ -253,7 +253,7 @@ def show(runs):
                 values = [np.nan if getattr(row, column) is None else getattr(row, column) for row in rows]
                 shares.plot(index, values, "^-" if column == "dead" else "o-", ms=2.5, lw=1)
             loss.set(ylabel=name, ylim=(0, max(3, min(40, loss.get_ylim()[1]))))
-            loss.yaxis.label.set(rotation=0, ha="right", va="center", fontsize=11)
+            loss.yaxis.label.set(rotation=0, ha="right", va="center", fontsize=12)
             norm.set(ylim=(1e-4, 1e5), yticks=(1e-3, 1e3))
             ratio.set(ylim=(1e-7, 10), yticks=(1e-6, 1e0))
             layers.set(ylim=(1e-5, 1e3), yticks=(1e-4, 1e2))
@@ -261,7 +261,7 @@ def show(runs):
         for ax in axes[:-1, 1:].flat:                       # the same limits all the way down
             ax.tick_params(labelleft=False)
         for ax, label in zip(axes[-1], ("update", "update", "update", "layer", "layer")):
-            ax.set_xlabel(label, fontsize=10)
+            ax.set_xlabel(label, fontsize=12)
     plt.show()
 
 
@@ -293,14 +293,14 @@ show(clinic)
 # The same as numbers:
 
 # %% [markdown] lang="zh"
-# **看什么。** 每行从左往右读；第 1 层紧挨着像素；叉号表示恰好为 0；各层显示的是第一次更新之前的状态。八条损失曲线有四条平躺着，看上去都一样：损失能告诉你*有*毛病，却几乎从不告诉你是*什么*毛病。
+# **看什么。** 每行从左往右读，五列依次是：损失、裁剪前后的梯度范数（橙、蓝）、更新量与参数之比、$\delta$（实线）与权重梯度（点线）、饱和（圆点）与死亡（三角）的比例。第 1 层紧挨着像素；叉号表示恰好为 0；各层显示的是第一次更新之前的状态。八条损失曲线有四条平躺着，看上去都一样：损失能告诉你**有**毛病，却几乎从不告诉你是**什么**毛病。
 #
-# * *学习率太小*（rate too low）和*裁剪阈值太小*（clip threshold too low）：比值同样平坦，都远低于虚线。第二列把它们分开：蓝线远在橙线之下，说明每一步都被裁剪。
-# * *梯度消失*（vanishing）：蓝线朝第 1 层下降。点线表示的权重梯度却是平的，只看它就会漏诊。
-# * *梯度爆炸*（exploding）：两条线都朝第 1 层上升，而且每一层都有一半以上饱和。
-# * *输入过大导致饱和*（saturated）：只有第 1 层饱和。网络在学，但学得差些。
-# * *死亡神经元*（dead units）：比例升到 1，$\delta$ 成了一排叉号。
-# * *学习率太大*（rate too high）：起步时一切正常，随后比值停在十分之一以上，损失上升。
+# * **学习率太小**（rate too low）和**裁剪阈值太小**（clip threshold too low）：比值同样平坦，都远低于虚线。第二列把两者分开：蓝线远在橙线之下，说明每一步都被裁剪。
+# * **梯度消失**（vanishing）：第四列的蓝线朝第 1 层下降。点线表示的权重梯度却是平的，只看它就会漏诊。
+# * **梯度爆炸**（exploding）：两条线都朝第 1 层上升，而且每一层都有一半以上饱和。
+# * **输入过大导致饱和**（saturated）：只有第 1 层饱和。网络在学，但学得差些。
+# * **死亡神经元**（dead units）：比例升到 1，$\delta$ 成了一排叉号。
+# * **学习率太大**（rate too high）：起步时一切正常，随后比值停在十分之一以上，损失上升。
 #
 # 同样的内容，用数字表示：
 
@@ -324,7 +324,7 @@ for name, run in clinic.items():
     print(f"{name.replace(chr(10), ' '):27}{numbers}  {run.right:5.1f}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
-# **Found.** Each sickness has one number that is far off, by a factor of ten or more, and so can be told. Which one
+# **Found.** Each sickness has one number that is far off, most by a factor of ten or more, and so can be told. Which one
 # comes first matters: a dead net and a vanishing one both have a small ratio of updates, as little gradient arrives.
 # Look at the layers before you look at the rate.
 #
@@ -335,11 +335,11 @@ for name, run in clinic.items():
 # above.
 
 # %% [markdown] lang="zh"
-# **结论。** 每种病都有一个数明显异常，相差十倍以上，因此可以分辨。先看哪一个也有讲究：死亡的网络和梯度消失的网络，更新量之比都很小，因为传到的梯度很少。所以，先看各层，再看学习率。
+# **结论。** 每种病都有一个数明显异常，多数相差十倍以上，因此可以分辨。先看哪一个也有讲究：死亡的网络和梯度消失的网络，更新量与参数之比都很小，因为传到的梯度很少。所以，先看各层，再看学习率。
 #
 # ## 5. 六份密封的病历
 #
-# 下面是 `check.sealed_runs()` 训练的六个同类网络。有的用 ReLU，有的用 tanh，全都带有 `ClipNorm`。它们被动过什么手脚，封存不公开；也不是每种病都在其中。每次训练都有 `trace`、`start` 和 `right`，与上面的一样。
+# 下面是 `check.sealed_runs()` 训练的六个同类网络。有的用 ReLU，有的用 tanh，全都带有 `ClipNorm`。各自动过什么手脚，密封不公开；也不是每种病都在其中。每次训练都有 `trace`、`start` 和 `right`，与上面的一样。
 
 # %% slideshow={"slide_type": "slide"}
 sealed = check.sealed_runs()
@@ -357,7 +357,7 @@ for name, run in sealed.items():
 # %% [markdown] lang="zh"
 # ## 练习
 #
-# **练习 1。** 自己写第一块仪表。`before` 和 `after` 是数组列表：一次更新前后的全部参数。返回它们合在一起的更新量与参数之比。
+# **练习 1。** 自己写第一块仪表。`before` 和 `after` 是数组列表：一次更新前后的全部参数。返回全部参数合在一起的更新量与参数之比。
 
 # %% tags=["exercise"]
 def answer(before, after):
@@ -383,7 +383,7 @@ check.update_to_data(answer)
 # units that are dead: 0 for every input of the batch.
 
 # %% [markdown] lang="zh"
-# **练习 2。** `h` 是一个 ReLU 层的输出，形状为 (批量大小, 单元数)。返回死亡单元的比例，即对批量中每个输入都输出 0 的单元所占的比例。
+# **练习 2。** `h` 是一个 ReLU 层的输出，形状为（批量大小，神经元数）。返回死亡神经元的比例，即对批量中每个输入都输出 0 的神经元所占的比例。
 
 # %% tags=["exercise"]
 def answer(h):
@@ -401,7 +401,7 @@ check.dead_share(answer)
 # silent for 64 inputs may answer the 65th.
 
 # %% [markdown] lang="zh"
-# `axis=0` 沿着输入这一维走，所以 `all` 是在问每个单元：对所有输入是否都是 0。健康的 ReLU 层里，一半的*元素*是 0，却几乎没有死亡的单元。批量小时，这个比例会偏大：对 64 个输入都沉默的单元，也许会对第 65 个作出反应。
+# `axis=0` 沿着输入这一维走，所以 `all` 是在问每个神经元：对所有输入是否都输出 0。健康的 ReLU 层里，一半的**元素**是 0，却几乎没有死亡神经元。批量小时，这个比例会偏大：对 64 个输入都沉默的神经元，也许会对第 65 个作出反应。
 
 # %% [markdown] lang="en"
 # **Exercise 3.** Diagnose the sealed runs. `answer(run)` returns, for each of the runs in `sealed`, one of
@@ -459,6 +459,6 @@ check.sealed_diagnosis(answer)
 # healthy run first.
 
 # %% [markdown] lang="zh"
-# 判断的次序就是因果的次序。先看训练之前的各层（死亡、消失、爆炸、饱和）：那里坏了，后面的每个数都会受牵连；例如梯度爆炸的网络几乎步步被裁剪，可毛病不在裁剪。然后看裁剪，再看学习率：步步都裁剪会使更新量之比变小，所以要先问裁剪。所有仪表都问过一遍，剩下的才是*健康*。
+# 判断的次序就是因果的次序。先看训练之前的各层（死亡、消失、爆炸、饱和）：那里坏了，后面的每个数都会受牵连；例如梯度爆炸的网络几乎步步被裁剪，可毛病不在裁剪。然后看裁剪，再看学习率：步步都裁剪会使更新量与参数之比变小，所以要先问裁剪。所有仪表都问过一遍，剩下的才是**健康**（healthy）。
 #
 # 阈值取在第 4 节表格里那些宽阔的空档中。换一种网络，阈值也会不同：先测一次健康的训练。

@@ -25,11 +25,11 @@
 # All of it takes about five seconds.
 
 # %% [markdown] lang="zh"
-# # 09 · 累积与裁剪
+# # 09 · 梯度累积与裁剪
 #
-# **目标：弄清梯度累积何时等价于大批量，以及裁剪应该放在它的哪一边。**
+# **目标：弄清梯度累积何时等价于大批量，以及裁剪应该放在累积之前还是之后。**
 #
-# 一个批量可能放不进内存。这时就把它拆成几份，即**微批量**，把各份的梯度加起来，再更新一次。你已经会插钩子（教程 00），也见过四种裁剪（教程 06）。只需在项目文件夹中安装一次：
+# 批量太大，内存可能放不下。这时就拆成几份，即**微批量**，把各份的梯度加起来，再更新一次。你已经会用钩子（教程 00），也见过四种裁剪（教程 06）。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -59,13 +59,13 @@ from minigrad import check, hooks, nn, optim, tasks
 # %% [markdown] lang="zh"
 # ## 1. 同一个梯度
 #
-# 一个批量的损失是 $N$ 个样本的平均。把它拆成若干份，第 $i$ 份有 $m_i$ 个样本，$g_i$ 是这一份平均损失的梯度。梯度对损失是线性的，所以
+# 批量的损失是 $N$ 个样本损失的平均。把它拆成若干份，第 $i$ 份有 $m_i$ 个样本，$g_i$ 是这一份平均损失的梯度。梯度对损失是线性的，所以
 #
 # $$g = \frac{\sum_i m_i\, g_i}{\sum_i m_i}$$
 #
-# `hooks.Accumulate(8)` 算的就是它：前七次回答 `hold`（按住不动），第八次放行平均梯度。$m_i$ 由 `opt.step(weight=m)` 给出。**每次** `backward()` 之前都要调用 `zero_grad()`，损失也不要自己除：求和由钩子负责。
+# `hooks.Accumulate(8)` 算的就是它：前七次回答 `hold`（按住不动），第八次放行平均梯度。$m_i$ 由 `opt.step(weight=m)` 给出。**每次** `backward()` 之前都要调用 `zero_grad()`，损失也不必除以份数：累加由钩子负责。
 #
-# 用 64 个数字的批量走一步，和分八份、每份 8 个走一步，结果一样吗？
+# 用 64 个手写数字组成的批量走一步，和分成八份、每份 8 个走一步，结果一样吗？
 
 # %%
 digits = tasks.digits("train")
@@ -76,11 +76,12 @@ def make_net(seed=0, normalised=False):
     """Return a small net for 8x8 digits, with BatchNorm if wanted."""
     rng = np.random.default_rng(seed)
     norm = [nn.BatchNorm1d(32)] if normalised else []
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32, rng=rng), *norm, nn.ReLU(), nn.Linear(32, 10, rng=rng))
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32, rng=rng), *norm, nn.ReLU(),
+                         nn.Linear(32, 10, rng=rng))
 
 
 def one_update(sizes, weighted=True, normalised=False, reduction="mean", show=False):
-    """Take the 64 digits in parts of these sizes; return how far all parameters moved, as one vector."""
+    """Take the 64 digits in parts of these sizes; return how all parameters moved, as a vector."""
     net = make_net(normalised=normalised)
     before = nn.utils.parameters_to_vector(net.parameters()).data
     opt = optim.SGD(net.parameters(), lr=1.0, hooks=[hooks.Accumulate(len(sizes))])
@@ -113,11 +114,11 @@ print("difference below 1e-12:", apart(parts, large) < 1e-12)
 # a batch. Break them one by one.
 
 # %% [markdown] lang="zh"
-# **结论。** 两步相同，只差舍入误差。可见累积对梯度爆炸和消失毫无影响。
+# **结论。** 两种走法是同一步，只差舍入误差。可见累积对梯度爆炸和消失毫无影响。
 #
 # ## 2. 何时不等价
 #
-# 公式要成立，需要三个条件：损失是对样本取的平均；权重等于各份的样本数；没有哪一层把批量里的样本混在一起。下面逐一破坏它们。
+# 公式要成立，需要三个条件：损失是对样本取的平均；权重等于各份的样本数；没有哪一层把批量里的样本混在一起。下面逐一破坏。
 
 # %% slideshow={"slide_type": "fragment"}
 uneven = [1, 7, 24, 32]
@@ -126,7 +127,8 @@ cases = {
     "1 + 7 + 24 + 32, weight = size": (one_update(uneven), large),
     "1 + 7 + 24 + 32, all weights 1": (one_update(uneven, weighted=False), large),
     "the same, loss is a sum, weight = size": (one_update(uneven, reduction="sum"), large),
-    "8 parts of 8, net with BatchNorm": [one_update(sizes, normalised=True) for sizes in ([8] * 8, [64])],
+    "8 parts of 8, net with BatchNorm": [one_update(sizes, normalised=True)
+                                         for sizes in ([8] * 8, [64])],
 }
 print("                                         difference   length")
 for name, (moved, whole) in cases.items():
@@ -157,7 +159,7 @@ for name, (moved, whole) in cases.items():
 
 # %%
 def travelled(make_optimizer, hook_list, epochs=10):
-    """Return how far the parameters are from their start after some epochs over the 64 digits in 8 parts."""
+    """Return how far the parameters get in some epochs over the 64 digits, in 8 parts."""
     net = make_net()
     before = nn.utils.parameters_to_vector(net.parameters()).data
     opt = make_optimizer(net.parameters(), hook_list)
@@ -176,7 +178,8 @@ for name, make in makers.items():
     mean = travelled(make, [hooks.Accumulate(8)])
     total = travelled(make, [hooks.Accumulate(8, reduction="sum")])
     each = travelled(make, [])
-    print(f"{name:5} sum of 8 parts: {total / mean:.1f}    an update for each part: {each / mean:.1f}")
+    print(f"{name:5} sum of 8 parts: {total / mean:.1f}    "
+          f"an update for each part: {each / mean:.1f}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # **Found.** With the sum SGD goes nearly eight times as far; Adam does not notice. An update for each part instead of one
@@ -193,7 +196,7 @@ for name, make in makers.items():
 #
 # ## 3. 先裁剪还是后裁剪？
 #
-# 列表的顺序就是时间的顺序。`[ClipNorm(1), Accumulate(2)]` 对每个微批量裁剪；`[Accumulate(2), ClipNorm(1)]` 对平均值裁剪。还有一种不小心就会写成的顺序：每次 `backward()` 之后都调用 `clip_grad_norm_`，而 `.grad` 继续累加。取两个微批量，梯度分别是 10 和 $-9$，阈值为 1。
+# 列表的顺序就是时间的顺序。`[ClipNorm(1), Accumulate(2)]` 对每个微批量裁剪；`[Accumulate(2), ClipNorm(1)]` 对平均值裁剪。还有一种不小心就会写成的顺序：每次 `backward()` 之后都调用 `clip_grad_norm_`，而 `.grad` 继续累加。取两个微批量，梯度分别是 10 和 $-9$，阈值取 1。
 
 # %%
 def update(hook_list, gradients):
@@ -226,7 +229,7 @@ print(f"clip the running sum again: {w.grad.item():5.2f}   (the mean of both is 
 # %% [markdown] lang="zh"
 # **结论。** 三种顺序，三个结果。两者的平均是 0.5，后裁剪得到的正是它。先裁剪，两者分量相同，互相抵消。反复裁剪累加和，连符号都错了。
 #
-# 那么，后裁剪就一定对吗？用手写数字训练一轮，每个微批量 8 个，四个一窗。再加一种故障训练一次：每八个微批量里有一个，像素全部放大了 100 倍。
+# 那么，后裁剪就一定对吗？用手写数字训练一轮，每个微批量 8 个样本，每四个微批量组成一个窗口。然后加上故障再训练一次：每八个微批量里有一个，像素全部放大了 100 倍。（输出和图中，all well 表示正常，with the fault 表示有故障。）
 
 # %%
 test = tasks.digits("test")
@@ -254,22 +257,22 @@ for name in setups:
 
 four = np.array([[0.2, 0.9], [-0.1, 1.0], [0.3, 0.8], [4.0, -1.5]])        # the last one is bad
 with mg.plot.styled():
-    fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), dpi=80, layout="constrained",
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), dpi=85, layout="constrained",
                                       width_ratios=(1.2, 1))
-    arrows = {"four micro-batches": (four, "#999999"),
-              "clip, then accumulate": (update(orders["clip, then accumulate"](4), four)[None], "#0072B2"),
-              "accumulate, then clip": (update(orders["accumulate, then clip"](4), four)[None], "#D55E00")}
+    arrows = {"four micro-batches": (four, "#999999")}
+    for (name, order), colour in zip(orders.items(), ("#0072B2", "#D55E00")):
+        arrows[name] = (update(order(4), four)[None], colour)
     for name, (ends, colour) in arrows.items():
-        left.quiver(*np.zeros_like(ends).T, *ends.T, color=colour, angles="xy", scale_units="xy", scale=1,
-                    width=0.008 if len(ends) > 1 else 0.016, label=name)
+        left.quiver(*np.zeros_like(ends).T, *ends.T, color=colour, angles="xy", scale_units="xy",
+                    scale=1, width=0.008 if len(ends) > 1 else 0.016, label=name)
     left.add_patch(plt.Circle((0, 0), 1, fill=False, ls="--"))
     left.set(xlim=(-1.2, 4.2), ylim=(-1.8, 1.9), aspect="equal",
              title="One bad micro-batch (dashed: threshold)")
     left.legend(loc="upper right")
     for place, name in enumerate(setups):
         for faulty, marker in ((False, "o"), (True, "X")):
-            right.plot([place - 0.12, place, place + 0.12], found[name, faulty], marker, markersize=9,
-                       color="#D55E00" if faulty else "#0072B2",
+            right.plot([place - 0.12, place, place + 0.12], found[name, faulty], marker,
+                       markersize=9, color="#D55E00" if faulty else "#0072B2",
                        label=("all well", "with the fault")[faulty] if place == 0 else None)
     right.set(ylim=(0, 1), xlim=(-0.5, 2.5), ylabel="share of test digits right",
               title="Digits, 3 seeds, one epoch")
@@ -279,7 +282,7 @@ plt.show()
 
 # %% [markdown] lang="en" slideshow={"slide_type": "fragment"}
 # **What to see.** *Left:* three micro-batches agree: up. The fourth is bad, and long. Their mean goes where the bad one
-# goes, and a clip afterwards shortens it but cannot turn it back (red). Clipped first, the bad one has one vote of four
+# goes, and a clip afterwards shortens it but cannot turn it back (orange). Clipped first, the bad one has one vote of four
 # (blue). *Right:* with the fault, nothing is learned without a clip. With a clip after the window no seed comes above
 # 60 %, with a clip before it every seed does.
 #
@@ -288,9 +291,9 @@ plt.show()
 # Clipped at 1 each, the ten balance where $9w = 1$.
 
 # %% [markdown] lang="zh"
-# **看什么。** **左**：三个微批量意见一致，都朝上。第四个是坏的，而且很长。平均值跟着坏的走，事后裁剪只能缩短它，不能把它转回来（红箭头）。先裁剪，坏的就只有四分之一的发言权（蓝箭头）。**右**：有故障时，不裁剪什么都学不到；后裁剪没有一个种子超过 60%，先裁剪则个个超过。
+# **看什么。** **左**：三个微批量意见一致，都朝上。第四个是坏的，而且很长。平均值跟着坏的走，事后裁剪只能缩短平均值，不能把它转回来（橙色箭头）。先裁剪，坏的就只有四分之一的发言权（蓝箭头）。**右**：有故障时，不裁剪什么都学不到；后裁剪没有一个种子超过 60%，先裁剪则个个超过。
 #
-# 但先裁剪有代价：裁剪后再平均，对应的已经是另一个损失。设十个微批量中有九个想要 $w = 0$，一个想要 $w = 10$：损失为 $\tfrac12 (w - x)^2$，梯度为 $w - x$。平均损失在 $w = 1$ 处最小。如果每个都先按 1 裁剪，十个梯度在 $9w = 1$ 处达到平衡。
+# 但先裁剪有代价：裁剪后再平均，对应的已经是另一个损失。设十个微批量中有九个想要 $w = 0$，一个想要 $w = 10$：损失为 $\tfrac12 (w - x)^2$，梯度为 $w - x$。平均损失在 $w = 1$ 处最小。如果每个都先以 1 为阈值裁剪，十个梯度就在 $9w = 1$ 处达到平衡。
 
 # %%
 for name, order in orders.items():
@@ -321,7 +324,7 @@ print(f"flush():    {report.status}, w moved by {w.item() - before:g}")
 # At the end of an epoch a window may be half full. `opt.flush()` lets it go, divided by what is in it: 5, not 2.5.
 
 # %% [markdown] lang="zh"
-# **结论。** 放在累积之后，裁剪的含义和大批量时一样，最优点不变。放在累积之前，裁剪限制单个微批量的影响，却挪动了最优点。前者是常规，后者是对付坏数据的办法。
+# **结论。** 放在累积之后，裁剪的含义和大批量时一样，最优点不变。放在累积之前，裁剪限制单个微批量的影响，却移动了最优点。前者是常规，后者是对付坏数据的办法。
 #
 # 一轮结束时，窗口可能只装了一半。`opt.flush()` 放行剩下的部分，除以其中实际有的数目：得 5，而不是 2.5。
 

@@ -28,7 +28,7 @@
 #
 # **目标：写出自己的梯度钩子，让它有记忆，并弄清它可以返回什么。** 最后你将实现一篇论文里的裁剪方法：自适应梯度裁剪。
 #
-# 你已经认识内置的几种裁剪（教程 06）和 `Accumulate`（教程 09）。只需在项目文件夹中安装一次：
+# 你已经认识内置的几种裁剪（教程 06）和 `Accumulate`（教程 09）。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -55,14 +55,14 @@ from minigrad import check, hooks, nn, optim, tasks
 # what it was given, the third is right.
 
 # %% [markdown] lang="zh"
-# ## 1. 两个参数的函数
+# ## 1. 一个有两个参数的函数
 #
-# 任何函数 `hook(grads, ctx)` 都可以当钩子，只要它返回一个与 `grads` 同样的字典。
+# 任何函数 `hook(grads, ctx)`，只要返回一个与 `grads` 结构相同的字典，就可以当钩子。
 #
-# * `grads`：字典，参数名 → 数组。没有梯度到达的参数，值是 **None**：从损失到它没有路径。这些数组不可写，钩子要返回新数组。
+# * `grads`：字典，参数名 → 数组。没有梯度到达的参数，值是 **None**：从损失出发，没有路径通到这里。这些数组不可写，钩子要返回新数组。
 # * 其余的由 `ctx` 提供：`ctx.norm`（到达此处的梯度的总范数）、`ctx.step`（已完成的更新次数）、`ctx.micro_step`（已调用的次数）、`ctx.lr`、`ctx.params`（各参数数组的字典）。
 #
-# 下面的例子里，有一个参数损失没有用到。第一个钩子忘了 None，第二个改写了收到的数组，第三个才对。
+# 下面的例子里，有一个参数没有被损失用到。第一个钩子忘了 None，第二个改写了收到的数组，第三个才对。
 
 # %%
 used, unused = mg.tensor([3.0, 4.0], requires_grad=True), mg.tensor([1.0], requires_grad=True)
@@ -102,7 +102,7 @@ print("\nwhat backward left is untouched:", used.grad.tolist())
 # `Accumulate` does). Neither counts as an update, so schedules wait. `.because(...)` gives a reason.
 
 # %% [markdown] lang="zh"
-# **结论。** 写错的钩子会被拒绝，什么都没有改变。报告列出每一个阶段：进来的范数、出去的范数、两者之比，以及夹角的余弦。
+# **结论。** 写错的钩子会被拒绝，什么都不会改动。报告列出每一个阶段：进来的范数、出去的范数、两者之比，以及夹角的余弦。
 #
 # ## 2. 另外两种回答
 #
@@ -120,7 +120,8 @@ opt = optim.SGD([w], lr=0.1, hooks=[skip_long])
 for g in (1.0, 50.0, 2.0):
     w.grad = [g]
     report = opt.step()
-    print(f"gradient {g:4g}: {report.status}  w = {w.item():5.2f}  updates: {opt.updates}  {report.reason}")
+    print(f"gradient {g:4g}: {report.status}  w = {w.item():5.2f}  updates: {opt.updates}  "
+          f"{report.reason}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # **Found.** The skipped gradient moved nothing and counted for nothing.
@@ -140,7 +141,7 @@ for g in (1.0, 50.0, 2.0):
 #
 # ## 3. 有记忆的钩子
 #
-# 教程 06 根据记录选阈值。现在让钩子边运行边选：记住最近 25 个范数，按它们**中位数**的两倍裁剪。一个巨大的范数几乎不影响中位数（却会影响平均值）。
+# 教程 06 根据记录选阈值。现在让钩子边训练边选：记住最近 25 个范数，以其**中位数**的两倍为阈值裁剪。一个巨大的范数几乎不影响中位数（却会影响平均值）。
 #
 # 有记忆的钩子继承 `hooks.Stateful`，在 `remembers` 里写明记什么、初值是多少。`ctx.note(threshold=c)` 把阈值写进记录。
 #
@@ -170,7 +171,8 @@ digits, test = tasks.digits("train"), tasks.digits("test")
 def train(seed, hook_list):
     """Train for one epoch; return the share of test digits that are right, and the trace."""
     rng = np.random.default_rng(seed)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32, rng=rng), nn.ReLU(), nn.Linear(32, 10, rng=rng))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32, rng=rng), nn.ReLU(),
+                        nn.Linear(32, 10, rng=rng))
     order, trace = rng.permutation(len(digits.x)), mg.NormTrace()
     opt = optim.SGD(net.parameters(), lr=0.2, hooks=hook_list, trace=trace)
     for count, start in enumerate(range(0, len(order) - 15, 16)):
@@ -185,9 +187,10 @@ def train(seed, hook_list):
 plain = [train(seed, []) for seed in range(3)]
 clipped = [train(seed, [MedianClip()]) for seed in range(3)]
 for name, runs in (("no hook", plain), ("MedianClip", clipped)):
-    print(f"{name:10} more than 60 % right: {sum(right > 0.6 for right, _ in runs)} of {len(runs)} seeds")
+    well = sum(right > 0.6 for right, _ in runs)
+    print(f"{name:10} more than 60 % right: {well} of {len(runs)} seeds")
 
-lanes = mg.plot.Lanes(plain[0][1].column("norm_in", stage=0), clipped[0][1].column("norm_in", stage=0))
+lanes = mg.plot.Lanes(*[runs[0][1].column("norm_in", stage=0) for runs in (plain, clipped)])
 with mg.plot.styled():
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), dpi=80, layout="constrained")
 mg.plot.norms(plain[0][1], left, lanes=lanes, title="No hook, seed 0")
@@ -201,7 +204,7 @@ plt.show()
 # pass untouched. All three seeds learn.
 
 # %% [markdown] lang="zh"
-# **看什么。** **左**：有故障的批量格外突出，范数最高将近 500。最后曲线降到 1 以下，那并不是成功：网络已经坏了，没有一个种子学会。**右**：同样的批量进来（橙线），缩短之后出去（蓝线）。点线是阈值，没有谁去设定它，它自己跟着正常批量的范数走，正常批量几乎都原样通过。三个种子全部学会。
+# **看什么。** **左**：有故障的批量格外突出，范数最高将近 500。最后曲线降到 1 以下，那并不是成功：网络已经坏了，没有一个种子学会。**右**：同样的批量进来（橙线），缩短之后出去（蓝线）。点线是阈值，没有人设定，它自己跟着正常批量的范数走，正常批量几乎都原样通过。三个种子全部学会。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## 4. Why `Stateful`?
@@ -212,7 +215,7 @@ plt.show()
 # %% [markdown] lang="zh"
 # ## 4. 为什么要用 `Stateful`？
 #
-# 普通的类加一个列表也能做到，直到出错为止。假设来了一个 NaN，钩子右边的 `NonFinite("raise")` 抛出错误。你捕获它，继续训练。这时两种钩子各记住了什么？
+# 平时，普通的类加一个列表也能做到；一旦出错，就不行了。假设来了一个 NaN，钩子右边的 `NonFinite("raise")` 抛出错误。你捕获它，继续训练。这时两种钩子各记住了什么？
 
 # %% slideshow={"slide_type": "fragment"}
 class Forgetful:
@@ -259,9 +262,9 @@ print("loaded into another optimizer:", again.hooks[0].norms)
 # far a parameter moves must see the *update*. This one limits it to 1 % of the parameter's norm.
 
 # %% [markdown] lang="zh"
-# **结论。** 普通的类把 NaN 记下来了。列表的中位数成了 NaN，没有哪个范数大于 NaN，只要它还在记忆里，就再也不会裁剪。`Stateful` 钩子则恢复到出错那一步之前的状态。它还会随优化器一起保存和加载。
+# **结论。** 普通的类把 NaN 记下来了。列表的中位数成了 NaN，没有哪个范数大于 NaN，只要 NaN 还在记忆里，就再也不会裁剪。`Stateful` 钩子则恢复到出错那一步之前的状态。这样的钩子还会随优化器一起保存和加载。
 #
-# ## 5. 别的位置
+# ## 5. 钩子还能放在哪里
 #
 # | 位置 | 写法 | 收到什么 |
 # |---|---|---|
@@ -270,19 +273,20 @@ print("loaded into another optimizer:", again.hooks[0].norms)
 # | 反向传播内部 | `h.register_hook(fn)` | dL/dh |
 # | 每个时间步 | `rnn.register_step_hook(fn)` | dL/dh_t 和 t |
 #
-# 第二种对 Adam 很重要：它的步长几乎不取决于梯度有多长。要限制参数移动多远，钩子必须看到**更新量**。下面这个钩子把它限制在参数范数的 1% 以内。
+# 第二种对 Adam 很重要：它的步长几乎与梯度的长短无关。要限制参数移动多远，钩子必须看到**更新量**。下面这个钩子把它限制在参数范数的 1% 以内。
 
 # %%
 def at_most_one_percent(updates, ctx):
     limited = {}
     for name, u in updates.items():
-        limit, length = 0.01 * np.linalg.norm(ctx.params[name]), 0.0 if u is None else np.linalg.norm(u)
+        limit = 0.01 * np.linalg.norm(ctx.params[name])
+        length = 0.0 if u is None else np.linalg.norm(u)
         limited[name] = u * (limit / length) if length > limit else u
     return limited
 
 
 def one_adam_step(factor, update_hooks):
-    """Return ||update|| / ||parameter|| in the first step of Adam, with gradients multiplied by a factor."""
+    """Return ||update|| / ||parameter|| in the first step of Adam, the gradients times a factor."""
     w = mg.tensor(np.ones(100), requires_grad=True)
     opt = optim.Adam([w], lr=0.05, update_hooks=update_hooks)
     w.grad = factor * np.linspace(1, 2, 100)
@@ -314,9 +318,9 @@ for factor in (1.0, 0.01):
 # %% [markdown] lang="zh"
 # ## 练习
 #
-# 把 `raise NotImplementedError` 换成你的代码，再运行下面的单元格。三道题的答案都是钩子，检查时会像优化器那样运行它们。
+# 把 `raise NotImplementedError` 换成你的代码，再运行下面的单元格。三道题的答案都是钩子，检查时会像优化器那样调用。
 #
-# **练习 1。** 逐渐减弱的钩子：把每个梯度乘以 $1/(1 + k)$，$k$ 是已完成的更新次数。没有梯度的参数，仍然没有梯度。
+# **练习 1。** 一个逐渐减弱的钩子：把每个梯度乘以 $1/(1 + k)$，$k$ 是已完成的更新次数。没有梯度的参数，仍然没有梯度。
 
 # %% tags=["exercise"]
 def answer(grads, ctx):
@@ -340,7 +344,7 @@ check.fading_hook(answer)
 # not finite (NaN or inf). Otherwise let the gradients through as they are.
 
 # %% [markdown] lang="zh"
-# **练习 2。** 会拒绝的钩子：如果全部梯度合起来的范数大于 100，或者不是有限数（NaN 或 inf），就返回 `hooks.SKIP`；否则让梯度原样通过。
+# **练习 2。** 一个会拒绝的钩子：如果全部梯度合起来的范数大于 100，或者不是有限数（NaN 或 inf），就返回 `hooks.SKIP`；否则让梯度原样通过。
 
 # %% tags=["exercise"]
 def answer(grads, ctx):
@@ -424,7 +428,8 @@ nn.functional.mse_loss(deep(x), 0.1 * x).backward()
 grads = {name: p.grad.data for name, p in deep.named_parameters()}
 params = {name: p.data for name, p in deep.named_parameters()}
 print("norm of the weight gradient       layer 1    layer 30     ratio")
-for name, hook_list in {"as it came": [], "hooks.ClipNorm(1)": [hooks.ClipNorm(1.0)], "your AGC": [answer],
+for name, hook_list in {"as it came": [], "hooks.ClipNorm(1)": [hooks.ClipNorm(1.0)],
+                        "your AGC": [answer],
                         "hooks.AGC(0.01)": [hooks.AGC(0.01)]}.items():
     out = hooks.apply_hooks(hook_list, grads, params=params)
     first, last = np.linalg.norm(out["0.weight"]), np.linalg.norm(out["58.weight"])

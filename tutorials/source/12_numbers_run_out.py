@@ -23,15 +23,15 @@
 # All of it takes about ten seconds: NumPy computes float16 slowly.
 
 # %% [markdown] lang="zh"
-# # 12 · 数字用完了
+# # 12 · 浮点数的尽头
 #
-# **目标：知道浮点数的尽头在哪里，预测梯度在第几层撞上它，并学会把它移开。**
+# **目标：弄清浮点数的尽头在哪里，预测梯度到第几层会撞上尽头，并学会把尽头移开。**
 #
-# 需要教程 06 到 08 的内容。只需在项目文件夹中安装一次：
+# 需要先学教程 06 到 08。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
-# 全部大约需要十秒：NumPy 计算 float16 比较慢。
+# 全部运行大约需要十秒：NumPy 计算 float16 比较慢。
 
 # %% tags=["setup"]
 import math
@@ -53,7 +53,7 @@ linear, cross_entropy = nn.functional.linear, nn.functional.cross_entropy
 # %% [markdown] lang="zh"
 # ## 1. 三个尽头
 #
-# 浮点数的位数有限，能表示的 2 的幂次也有限。所以它有三个尽头：上面（*上溢*，变成 inf）、下面（*下溢*，变成 0）和旁边（小数加到大数上，会*丢失*）。
+# 浮点数的有效位数有限，能表示的 2 的幂次也有限。所以有三个尽头：上面（**上溢**，变成 inf）、下面（**下溢**，变成 0）和旁边（很小的数加到很大的数上，会**丢失**）。
 
 # %% slideshow={"slide_type": "fragment"}
 print("          largest   smallest above 0   largest x with 1 + x = 1")
@@ -84,11 +84,11 @@ with np.errstate(over="ignore", under="ignore"):
 # A half is reached at $d = 2 \ln(0.6745 \cdot 2^{25} S s) / (-\ln \chi_1)$. We measure $s$ once. Nothing else is fitted.
 
 # %% [markdown] lang="zh"
-# **结论。** 人们用 float16，是因为它又小又快，但它的世界也很小：从 $2^{-24} = 6 \cdot 10^{-8}$ 到 65504。300 平方，就从上面出去了；0.0001 平方，就从下面出去了。而 0.0004 的一步，推不动大小为 1 的权重。
+# **结论。** 人们用 float16，是因为又小又快，但表示的范围也很小：从 $2^{-24} = 6 \cdot 10^{-8}$ 到 65504。300 一平方，就从上面出界；0.0001 一平方，就从下面出界。而 0.0004 的一步，推不动大小为 1 的权重。
 #
 # ## 2. 梯度在第几层变成零？
 #
-# 取一个梯度消失的网络，与教程 07 相同：70 层 tanh，$\sigma_w^2 = 0.7$，$\chi_1 = 0.58$。$\delta$ 的元素近似服从高斯分布。在最后一层，标准差是 $s$；往下 $d$ 层，是 $s\,\chi_1^{d/2}$。小于 $2^{-25}$（最小数的一半）的，一律舍入为 0。因此，给损失乘上 $S$ 之后，零的比例应该是
+# 取一个梯度消失的网络，与教程 07 相同：70 层 tanh，$\sigma_w^2 = 0.7$，$\chi_1 = 0.58$。$\delta$ 的元素近似服从高斯分布。在最后一层，标准差是 $s$；再往下 $d$ 层，是 $s\,\chi_1^{d/2}$。小于 $2^{-25}$（最小数的一半）的，一律舍入为 0。因此，给损失乘上 $S$ 之后，零的比例应该是
 #
 # $$P\left(|z| < \frac{2^{-25}}{S\, s\, \chi_1^{d/2}}\right) = \mathrm{erf}\left(\frac{2^{-25}}{\sqrt 2\, S\, s\, \chi_1^{d/2}}\right)$$
 #
@@ -156,7 +156,7 @@ for scale in scales:
 colours = dict(zip(scales, ("#D55E00", "#009E73", "#0072B2")))
 back = np.arange(depth - 1, -1, -1)
 with mg.plot.styled():
-    _, (left, right) = plt.subplots(1, 2, figsize=(10, 4), dpi=80, layout="constrained", sharey=True)
+    _, (left, right) = plt.subplots(1, 2, figsize=(10, 4), dpi=90, layout="constrained", sharey=True)
     for scale in scales:
         left.plot(back, np.mean(zeros[scale], axis=0), color=colours[scale], lw=2.2, label=f"S = {scale}")
         left.plot(back, predicted_zeros(scale, s), "k--", lw=1.2, label="predicted" if scale == 256 else None)
@@ -181,11 +181,11 @@ plt.show()
 # rounds nothing. Why not take $2^{40}$, then? Move the scale:
 
 # %% [markdown] lang="zh"
-# **看什么。** 损失在左端。*左*：前三十来层几乎什么也没丢，再过二十层就全没了。虚线是上面的公式，它只知道 $\chi_1$ 和 $s$。损失每乘以 16，曲线就移动 $2 \ln 16 / (-\ln \chi_1) \approx 10$ 层。于是我们又回到了教程 07 的 $\delta$：放大损失，只能按对数换来几层，该消失的照样消失。（实测曲线来得略早：128 个单元的网络比无限宽的网络消失得快。）*右*：只要大多数数字还在，梯度的方向就可靠。之后便一路跌落，再过二十来层就荡然无存，那里算出来的已经不是梯度了。
+# **看什么。** 损失在左端。**左**：前三十来层几乎什么也没丢，再过二十层就全没了。虚线是上面的公式，只用到 $\chi_1$ 和 $s$。损失每乘以 16，曲线就移动 $2 \ln 16 / (-\ln \chi_1) \approx 10$ 层。于是我们又回到了教程 07 的 $\delta$：放大损失，只能按对数换来几层，该消失的照样消失。（实测曲线来得略早：128 个神经元的网络比无限宽的网络消失得快。）**右**：只要大多数元素还没变成 0，梯度的方向就可靠。之后便一路跌落，再过二十来层就荡然无存，那里算出来的已经不是梯度了。
 #
 # ## 3. 一个窗口
 #
-# `scale * loss` 给所有梯度乘上同一个数，之后再除回去。对 2 的幂来说，这不会带来任何舍入。那为什么不干脆取 $2^{40}$？移动一下倍数看看：
+# `scale * loss` 给所有梯度乘上同一个数，之后再除回去。这个数取 2 的幂，就不会带来任何舍入。那为什么不干脆取 $2^{40}$？移动一下这个缩放系数（scale）看看：
 
 # %% slideshow={"slide_type": "subslide"}
 def window(log2_scale, ax):
@@ -199,7 +199,6 @@ def window(log2_scale, ax):
 
 
 mg.plot.explore(window, log2_scale=(0, 40, 2), panels=6, start=16)
-plt.gcf().set_dpi(70)
 plt.show()
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
@@ -219,17 +218,17 @@ plt.show()
 # float64 it is all the same.
 
 # %% [markdown] lang="zh"
-# **结论。** 太小，远处的层变成 0；太大，近处的层变成 inf。两者之间就是可用的窗口，这里大约从 $2^{16}$ 到 $2^{24}$。float16 总共只有 40 个 2 的幂次：梯度的跨度超过它，就没有窗口。
+# **结论。** 太小，远处的层变成 0；太大，近处的层变成 inf。两者之间就是可用的窗口，这里大约从 $2^{16}$ 到 $2^{24}$。float16 总共只有 40 个 2 的幂次：梯度的跨度超过这么多，就没有窗口。
 #
 # ## 4. 用 float16 训练
 #
-# 倍数由谁来定？`LossScaler` 在训练中自己找：
+# 缩放系数由谁来定？`LossScaler` 在训练中自己找：
 #
 # * 放大损失：`scaler.scale(loss).backward()`；
-# * 钩子 `Unscale` 在 float32 中把梯度除回来，那里容得下小数；
-# * 梯度不是有限数，就跳过这一步，倍数减半；连续 `interval` 次正常，倍数加倍。
+# * 钩子 `Unscale` 在 float32 中把梯度除回来，那里容得下很小的数；
+# * 梯度中有非有限值，就跳过这一步，系数减半；连续 `interval` 次正常，系数就加倍。
 #
-# 权重保持 float32（*主权重*），防的是第三个尽头：对 float16 的权重，小步会丢失。网络学习手写数字，而损失只占 $10^{-6}$ 的分量，就像一个大损失中的一小项。学习率把它补回来：在 float64 中，两者毫无差别。
+# 权重保持 float32（**主权重**，master weights），防的是第三个尽头：对 float16 的权重，很小的一步会丢失。网络学习手写数字，而损失只占 $10^{-6}$ 的分量，就像一个大损失中的一小项。学习率相应放大，把它补回来：在 float64 中，两者毫无差别。
 
 # %% slideshow={"slide_type": "subslide"}
 digits, unseen = tasks.digits("train"), tasks.digits("test")
@@ -295,15 +294,15 @@ for name, plan in plans.items():
 # A ReLU net of six layers, all in float16, with a rate that is much too high:
 
 # %% [markdown] lang="zh"
-# **结论。** 在 float64 中，损失的分量再小也无所谓。在 float16 中，第一个梯度的每个数都是 0，什么也学不到。固定倍数只要落在窗口里就管用；太大，则每一步都被跳过，同样什么也学不到。动态倍数起步一样糟，跳过六步之后，就找到了自己的位置。
+# **结论。** 在 float64 中，损失的分量再小也无所谓。在 float16 中，第一个梯度的每个数都是 0，什么也学不到。固定的缩放系数只要落在窗口里就管用；太大，则每一步都被跳过，同样什么也学不到。动态的缩放系数起步一样糟，跳过六步之后，就找到了合适的位置。
 #
 # ## 5. 第一个 NaN
 #
-# 损失变成了 NaN。这时一切都已经是 NaN。它是从哪里开始的？三个问题，三种仪表：
+# 损失变成了 NaN。这时一切都已经是 NaN。NaN 是从哪里开始的？三个问题，三种仪表：
 #
-# * *哪一次更新？* `NonFinite("raise")` 在第一个非有限的梯度处停下，什么都还没改。trace 里有到此为止的范数。
-# * *哪个参数？* 报错信息会列出来。但反向传播把 NaN 从损失带到了前面的所有层。
-# * *哪一层？* 所以要*往前向*看：在每个模块上挂一个钩子，检查它的输出。第一个非有限的就是它。
+# * **哪一次更新？** `NonFinite("raise")` 在梯度第一次出现非有限值时停下，什么都还没改。记录里有到此为止的范数。
+# * **哪个参数？** 报错信息会列出来。但反向传播把 NaN 从损失带到了前面的所有层。
+# * **哪一层？** 所以要沿**前向**找：在每个模块上挂一个钩子，检查它的输出。第一个输出非有限值的模块就是源头。
 #
 # 六层 ReLU 网络，全部用 float16，学习率高得离谱：
 
@@ -351,7 +350,7 @@ for seed in range(3):
 # anything is NaN.
 
 # %% [markdown] lang="zh"
-# **结论。** *更新*：十次以内，而且范数已经预警：结束前一次更新，范数每次都猛增十倍以上。*参数*：没什么用，损失一旦是 NaN，所有参数都是。*层*：前向路上的某一个模块，那里有个数越过了 65504。（如果某个模块给出 -inf，只看损失的人可能会漏掉：后面的 ReLU 会把它变成一个干净的 0。）在这里，裁剪已经来不及：它只能缩短还在的梯度，而 NaN 乘什么都是 NaN。
+# **结论。** **更新**：十次以内，而且范数已经预警：结束前一次更新，范数每次都猛增十倍以上。**参数**：没什么用，损失一旦是 NaN，所有参数的梯度都是。**层**：前向路上的某一个模块，那里有个数越过了 65504。（如果某个模块给出 -inf，只看损失的人可能会漏掉：后面的 ReLU 会把它变成一个干净的 0。）在这里，裁剪已经来不及：它只能缩短还在的梯度，而 NaN 乘什么都是 NaN。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
@@ -392,7 +391,7 @@ check.largest_scale(answer)
 # one that is not finite, double when the count reaches `interval`; after either the count begins at 0.
 
 # %% [markdown] lang="zh"
-# **练习 2。** 实现第 4 节的规则。`scale` 是当前倍数，`count` 是上次改变以来有限梯度的个数，`finite` 表示这一次的梯度是否有限。返回更新之后的 (scale, count)：不有限就减半；计数达到 `interval` 就加倍；两种情况之后，计数都从 0 重新开始。
+# **练习 2。** 实现第 4 节的规则。`scale` 是当前的缩放系数，`count` 是上次改变以来有限梯度的个数，`finite` 表示这一次的梯度是否有限。返回处理这一次之后的 (scale, count)：非有限就减半；计数达到 `interval` 就加倍；两种情况之后，计数都从 0 重新开始。
 
 # %% tags=["exercise"]
 def answer(scale, count, finite, interval):
@@ -413,7 +412,7 @@ check.scaler_rule(answer)
 # slowly, so that few steps are lost; near the upper end of the window it is tried again every `interval` steps.
 
 # %% [markdown] lang="zh"
-# 这一次的梯度也要计数：正是它使计数达到 interval。倍数降得快、升得慢，所以损失的步数很少；在窗口上端附近，每隔 `interval` 步会再试一次。
+# 这一次的梯度也要计数：正是它使计数达到 interval。系数降得快、升得慢，所以白费的步数很少；在窗口上端附近，每隔 `interval` 步会再试一次。
 
 # %% [markdown] lang="en"
 # **Exercise 3.** Cross-entropy needs $\ln \sum_i e^{a_i}$. In float16 $e^{12}$ is inf, as section 1 shows, and in float64
@@ -424,11 +423,11 @@ check.scaler_rule(answer)
 # Choose $m$ well, and return the result for a vector `a`. Do not convert it: it must work in the dtype of `a`.
 
 # %% [markdown] lang="zh"
-# **练习 3。** 交叉熵要计算 $\ln \sum_i e^{a_i}$。第 1 节说过，在 float16 中 $e^{12}$ 是 inf；在 float64 中 $e^{-1000}$ 是 0。可结果却是个普通的数。对任意 $m$，
+# **练习 3。** 交叉熵要计算 $\ln \sum_i e^{a_i}$。第 1 节说过，在 float16 中 $e^{12}$ 是 inf；在 float64 中 $e^{-1000}$ 是 0。可结果却是一个普通的数。对任意 $m$，
 #
 # $$\ln \sum_i e^{a_i} = m + \ln \sum_i e^{a_i - m}$$
 #
-# 选一个合适的 $m$，返回向量 `a` 的结果。不要转换类型：要在 `a` 自己的 dtype 中算对。
+# 选一个合适的 $m$，返回向量 `a` 对应的结果。不要转换类型：必须在 `a` 自己的 dtype 中算对。
 
 # %% tags=["exercise"]
 def answer(a):
@@ -447,4 +446,4 @@ check.log_sum_exp(answer)
 # is the softmax, and is safe by the same shift.
 
 # %% [markdown] lang="zh"
-# 取 $m$ 为最大的元素，则每个指数都不超过 0，不会上溢；其中一个恰好是 0，所以和至少是 1，不会对 0 取对数。和式中下溢的项小到可以忽略。它的导数就是 softmax，用同样的平移也就安全了。
+# 取 $m$ 为最大的元素，则每个指数都不超过 0，不会上溢；其中一个恰好是 0，所以和至少是 1，不会对 0 取对数。和式中下溢的项小到可以忽略。导数就是 softmax，用同样的平移，计算也就安全了。

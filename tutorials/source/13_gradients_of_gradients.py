@@ -27,9 +27,9 @@
 # %% [markdown] lang="zh"
 # # 13 · 梯度的梯度
 #
-# **目标：对梯度再求梯度，并借此看清训练会走到哪里。** 损失有一百万个二阶导数，我们不用把它们算出来就能测出曲率；看它停在一条由学习率画出的线上；再用一个惩罚项移动这条线。
+# **目标：对梯度再求梯度，并借此看清训练会走到哪里。** 损失有一百万个二阶导数，你不必逐一算出，就能测出曲率；你会看到曲率停在一条由学习率画出的线上，再用惩罚项移动这条线。
 #
-# 需要先学教程 01（`mg.grad`）和教程 05（循环神经网络）。只需在项目文件夹中安装一次：
+# 需要先学教程 01（`mg.grad`）和 05（循环神经网络）。首次使用时，请在项目文件夹中安装：
 #
 #     python -m pip install -e ".[notebook]"
 #
@@ -56,7 +56,7 @@ BLUE, GREEN, RED = "#0072B2", "#009E73", "#D55E00"
 # %% [markdown] lang="zh"
 # ## 1. 二次反向传播
 #
-# 梯度和损失一样，也是用乘法和加法算出来的，所以同样可以记录下来，再求一次导。`mg.grad(y, x, create_graph=True)` 就会记录求梯度的过程。（不加这个参数更快，但得到的只是一个数。）用 $t = \tanh x$ 的各阶导数试一试：
+# 梯度和损失一样，也是用乘法和加法算出来的，所以同样可以记录在计算图上，再求一次导。`mg.grad(y, x, create_graph=True)` 就会记录求梯度的过程。（不加这个参数更快，但得到的只是一个数。）用 $t = \tanh x$ 的各阶导数试一试：
 #
 # $$1 - t^2, \qquad -2t(1 - t^2), \qquad -2(1 - t^2)(1 - 3t^2), \qquad 8t(1 - t^2)(2 - 3t^2)$$
 
@@ -69,7 +69,8 @@ formulas = (1 - t ** 2, -2 * t * (1 - t ** 2), -2 * (1 - t ** 2) * (1 - 3 * t **
 y = np.tanh(x)
 for order, formula in enumerate(formulas, start=1):
     y = mg.grad(y, x, create_graph=True)
-    print(f"derivative {order} of tanh at 0.5:   measured {y.item():10.6f}   formula {formula:10.6f}")
+    print(f"derivative {order} of tanh at 0.5:   measured {y.item():10.6f}   "
+          f"formula {formula:10.6f}")
 print("without create_graph, on the tape:", mg.grad(np.tanh(x), x).requires_grad)
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
@@ -85,19 +86,19 @@ print("without create_graph, on the tape:", mg.grad(np.tanh(x), x).requires_grad
 #
 # *Power iteration* multiplies a vector by $H$ again and again, each time scaled back to the length 1. It turns to
 # the direction of the largest eigenvalue, and $v \cdot Hv$ becomes that eigenvalue. Our net is small enough (1-30-30-1,
-# tanh; it is to learn the polynomial $T_5$ from 20 points) to form $H$ just once, and compare. The next cell holds the
+# tanh; it is to learn the Chebyshev polynomial $T_5$ from 20 points) to form $H$ just once, and compare. The next cell holds the
 # tools of this tutorial: the net, the product, power iteration, and, for sections 4 and 5, the training.
 
 # %% [markdown] lang="zh"
 # **结论。** 引擎可以对自己算出的梯度再求导，这里一直求到四阶。
 #
-# ## 2. 不写出矩阵的曲率
+# ## 2. 不写出矩阵，也能求曲率
 #
-# 网络有 $n$ 个权重，二阶导数就组成一个 $n \times n$ 的矩阵 $H$，即*海森矩阵*。它的最大特征值叫*锐度*：损失在弯得最厉害的方向上的曲率。求它并不需要整个矩阵，只需要*乘积* $Hv$，而这只要多做一次反向传播（Pearlmutter，1994）：
+# 网络有 $n$ 个权重，二阶导数就组成一个 $n \times n$ 的矩阵 $H$，即**海森矩阵**。它的最大特征值叫**锐度**，也就是损失在弯曲最厉害的方向上的曲率。求锐度并不需要整个矩阵，只需要**乘积** $Hv$，而这只要多做一次反向传播（Pearlmutter，1994）：
 #
 # $$Hv = \nabla_w \left(g \cdot v\right), \qquad g = \nabla_w L, \quad v \text{ 为常量}$$
 #
-# *幂迭代*反复用 $H$ 乘一个向量，每次都把长度缩放回 1。向量会转向最大特征值的方向，$v \cdot Hv$ 就趋于这个特征值。我们的网络（1-30-30-1，tanh，从 20 个点学习多项式 $T_5$）足够小，可以把 $H$ 整个算出来一次，作个比较。下一个单元格是本教程的全部工具：网络、乘积、幂迭代，以及第 4、5 节用的训练函数。
+# **幂迭代**反复用 $H$ 乘一个向量，每次都把长度缩放回 1。向量会转向最大特征值的方向，$v \cdot Hv$ 就趋于这个特征值。我们的网络（1-30-30-1，tanh，从 20 个点学习切比雪夫多项式 $T_5$）足够小，可以把整个 $H$ 算出来一次，作个比较。下一个单元格是本教程的全部工具：网络、乘积、幂迭代，以及第 4、5 节用的训练函数。
 
 # %% tags=["setup"]
 points = np.linspace(-1, 1, 20)[:, None]
@@ -106,8 +107,8 @@ values = np.polynomial.chebyshev.chebval(points, [0, 0, 0, 0, 0, 1])      # T_5
 
 def make_net(seed, width=30):
     rng = np.random.default_rng(seed)
-    net = nn.Sequential(nn.Linear(1, width, rng=rng), nn.Tanh(), nn.Linear(width, width, rng=rng), nn.Tanh(),
-                        nn.Linear(width, 1, rng=rng))
+    net = nn.Sequential(nn.Linear(1, width, rng=rng), nn.Tanh(),
+                        nn.Linear(width, width, rng=rng), nn.Tanh(), nn.Linear(width, 1, rng=rng))
     for layer in net[::2]:
         nn.init.normal_(layer.weight, std=layer.weight.shape[1] ** -0.5, rng=rng)
         nn.init.zeros_(layer.bias)
@@ -124,7 +125,7 @@ def dot(us, vs):
 
 
 def product(grads, params, v):
-    """Return H v: the gradient of g . v."""
+    """Return H v: the gradient of g . v. (retain_graph: the tape is needed once more.)"""
     return [h.data for h in mg.grad(dot(grads, v), params, retain_graph=True)]
 
 
@@ -146,7 +147,7 @@ def random_vector(net, seed):
 
 
 def train(seed, rate, time=300, measurements=40, lam=0.0, momentum=0.0):
-    """Descend on L + lam ||g||^2; return the times of measurement, the sharpness of L, and every loss.
+    """Descend on L + lam ||g||^2; return the times of measurement, the sharpness of L, all losses.
 
     Time is the number of updates times the rate, so that different rates can be compared.
     """
@@ -183,7 +184,7 @@ ends = np.cumsum([p.data.size for p in params])[:-1]
 grads = mg.grad(loss_of(net), params, create_graph=True)
 
 rows = []
-for unit in np.eye(n):                          # a product with each unit vector gives a column of H
+for unit in np.eye(n):                      # a product with each unit vector gives a column of H
     v = [piece.reshape(p.shape) for piece, p in zip(np.split(unit, ends), params)]
     rows.append(np.concatenate([a.ravel() for a in product(grads, params, v)]))
 H = np.array(rows)
@@ -212,11 +213,11 @@ for products in (2, 6, 20):
 #
 # ## 3. 教科书怎么说
 #
-# 取只有一个权重、曲率不变的损失 $L = \frac{s}{2} w^2$。学习率为 $\eta$ 的梯度下降给出 $w \leftarrow w - \eta s w = (1 - \eta s)\,w$。当 $|1 - \eta s| < 1$ 时它收敛，也就是
+# 取只有一个权重、曲率不变的损失 $L = \frac{s}{2} w^2$。学习率为 $\eta$ 的梯度下降给出 $w \leftarrow w - \eta s w = (1 - \eta s)\,w$。当 $|1 - \eta s| < 1$ 时收敛，也就是
 #
 # $$s < \frac{2}{\eta}$$
 #
-# 超过这个界，它就左右摆动，一次比一次远。
+# 超过这个界，$w$ 就左右摆动，一次比一次远。
 
 # %%
 print("rate 0.1, so 2 / rate = 20; |w| after 100 updates from w = 1")
@@ -242,20 +243,22 @@ for s in (5, 19, 20, 21):
 # %% [markdown] lang="zh"
 # **结论。** 与预测一致：曲率 19 时收敛，21 时被甩出去。
 #
-# ## 4. 网络怎么做
+# ## 4. 网络实际怎样
 #
-# 网络的曲率不是常数。用最朴素的全批量梯度下降训练我们的网络，三种学习率，三个种子，沿途测量锐度。（它在山谷两侧来回摆动时，两侧的锐度可能不同，所以取相邻两次更新的平均。）你猜，锐度到达 $2/\eta$ 时会发生什么？
+# 网络的曲率不是常数。用最朴素的全批量梯度下降训练我们的网络，三种学习率，三个种子，沿途测量锐度。（在山谷两侧来回摆动时，两侧的锐度可能不同，所以取相邻两次更新的平均。）你猜，锐度到达 $2/\eta$ 时会发生什么？
 
 # %% slideshow={"slide_type": "slide"}
 with mg.plot.styled():
-    _, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9), dpi=80, layout="constrained")
+    _, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9), dpi=90, layout="constrained")
     by_rate = {}
     for inverse, colour in ((5, BLUE), (10, GREEN), (15, RED)):
         rate, edge = 1 / inverse, 2 * inverse
         runs = by_rate[inverse] = [train(seed, rate) for seed in range(3)]
         for seed, (time, found, _) in enumerate(runs):
-            left.plot(time, found, color=colour, lw=1.4, label=None if seed else f"rate 1/{inverse}")
-        left.axhline(edge, color="black", ls="--", lw=1.2, label="2 / rate" if inverse == 5 else None)
+            label = None if seed else f"rate 1/{inverse}"
+            left.plot(time, found, color=colour, lw=1.4, label=label)
+        left.axhline(edge, color="black", ls="--", lw=1.2,
+                     label="2 / rate" if inverse == 5 else None)
         losses = runs[0][2]
         shown = np.arange(0, len(losses), 5)
         right.semilogy(shown * rate, losses[shown], color=colour, lw=1, label=f"rate 1/{inverse}")
@@ -266,12 +269,13 @@ with mg.plot.styled():
         print(f"rate 1/{inverse}, three seeds: sharpness at first",
               ", ".join(f"{found[0]:.1f}" for _, found, _ in runs))
         print(f"   mean of the last third within 15 % of {edge}: {near} of 3")
-        print(f"   loss lower at the end: {lower} of 3; updates in the last third raise it: {raised} of 3")
-    left.set(title="Sharpness during gradient descent, 3 seeds", xlabel="updates x rate", ylabel="sharpness",
-             ylim=(0, 42))
+        print(f"   loss lower at the end: {lower} of 3; "
+              f"updates in the last third raise it: {raised} of 3")
+    left.set(title="Sharpness during gradient descent, 3 seeds", xlabel="updates x rate",
+             ylabel="sharpness", ylim=(0, 42))
     left.legend(loc="upper left", ncols=2)
-    right.set(title="The loss falls, not at every update (seed 0)", xlabel="updates x rate", ylabel="loss",
-              ylim=(0.08, 4))
+    right.set(title="The loss falls, not at every update (seed 0)", xlabel="updates x rate",
+              ylabel="loss", ylim=(0.08, 4))
     right.legend(loc="upper right", ncols=3)
 plt.show()
 
@@ -296,11 +300,11 @@ plt.show()
 # $$s = \frac{-1 + \sqrt{1 + 16\,\lambda / \eta}}{4\lambda}$$
 
 # %% [markdown] lang="zh"
-# **看什么。** *左*：每次训练开始时，锐度在 6 到 9 之间；然后上升，到达各自的虚线 $2/\eta$，就停在附近。更新规则 $w \leftarrow w - \eta g$ 里可没有哪一项知道锐度。*右*：越过这条线，按教科书的说法就要出事；损失确实会在个别更新上升，形成尖峰，随后却继续下降。因为网络不是二次函数：摆动变大时，会把它带到弯得较缓的地方。这就是*稳定性边缘*（edge of stability，Cohen 等，2021）。所以，是学习率决定了训练最终停在多陡的地方；“取 $\eta$ 小于 $2/s$”对网络算不上规则，因为 $s$ 自己会走到 $2/\eta$。
+# **看什么。** 横轴是更新次数乘学习率。**左**：每次训练开始时，锐度在 6 到 9 之间；然后上升，到达各自的虚线 $2/\eta$，就停在附近。更新规则 $w \leftarrow w - \eta g$ 对锐度可是一无所知。**右**：越过这条线，按教科书的说法就要出事；损失确实会在个别更新上升，形成尖峰，随后却继续下降。因为网络不是二次函数：摆动变大，就会把参数带到弯曲较缓的地方。这就是**稳定性边缘**（edge of stability，Cohen 等，2021）。所以，是学习率决定了训练最终停在锐度多大的地方；“取 $\eta$ 小于 $2/s$”对网络来说算不上规则，因为 $s$ 自己会走到 $2/\eta$。
 #
 # ## 5. 用惩罚项移动这条线
 #
-# 把梯度本身加进损失。对它求导要用到二阶导数，同样只需一次与 $H$ 的乘积：
+# 把梯度本身加进损失。对这一项求导要用到二阶导数，同样只需一次与 $H$ 的乘积：
 #
 # $$\nabla\left(L + \lambda \lVert g \rVert\right) = g + \lambda \frac{Hg}{\lVert g \rVert} \qquad
 #   \nabla\left(L + \lambda \lVert g \rVert^2\right) = g + 2\lambda Hg$$
@@ -324,7 +328,7 @@ for squared, factor in ((False, 0.1 / length), (True, 0.2)):
 
 rate = 1 / 10
 with mg.plot.styled():
-    _, ax = plt.subplots(figsize=(8, 3.6), dpi=80, layout="constrained")
+    _, ax = plt.subplots(figsize=(8, 3.6), dpi=110, layout="constrained")
     for seed in range(2):                               # without a penalty: the runs of section 4
         time, found, _ = by_rate[10][seed]
         ax.plot(time, found, color=GREEN, lw=1.4, label=None if seed else "no penalty")
@@ -336,11 +340,12 @@ with mg.plot.styled():
         for seed in range(2):
             time, found, _ = train(seed, rate, time=150, lam=lam)
             near += abs(last_third(found).mean() / edge - 1) < 0.15
-            ax.plot(time, found, color=colour, lw=1.4, label=None if seed else f"penalty {lam:g} ||g||²")
+            label = None if seed else f"penalty {lam:g} ||g||²"
+            ax.plot(time, found, color=colour, lw=1.4, label=label)
         print(f"penalty {lam:<4g}: predicted edge {edge:5.2f}; "
               f"mean of the last third within 15 % of it: {near} of 2")
-    ax.set(title="Sharpness with a penalty on the gradient, rate 1/10, 2 seeds", xlabel="updates x rate",
-           ylabel="sharpness", xlim=(0, 155), ylim=(0, 32))
+    ax.set(title="Sharpness with a penalty on the gradient, rate 1/10, 2 seeds",
+           xlabel="updates x rate", ylabel="sharpness", xlim=(0, 155), ylim=(0, 32))
     ax.legend(loc="upper left", ncols=2)
 plt.show()
 
@@ -366,11 +371,11 @@ plt.show()
 #
 # ## 6. 沿时间的惩罚：Omega
 #
-# 在循环神经网络 $h_t = \tanh(W h_{t-1} + U x_t + b)$ 中，梯度沿时间往回传：$\delta_{t-1} = W^\top\left[(1 - h_t^2) \odot \delta_t\right]$，其中 $\delta_t = dL/dh_t$。如果每一步都缩短一点，梯度就会消失，裁剪也救不回来。Pascanu、Mikolov 和 Bengio（2013）要求它保持长度：
+# 在循环神经网络 $h_t = \tanh(W h_{t-1} + U x_t + b)$（含偏置）中，梯度沿时间往回传：$\delta_{t-1} = W^\top\left[(1 - h_t^2) \odot \delta_t\right]$，其中 $\delta_t = dL/dh_t$。如果每一步都缩短一点，梯度就会消失，裁剪也救不回来。Pascanu、Mikolov、Bengio（2013）要求梯度保持长度：
 #
 # $$\Omega = \sum_t \left(\frac{\lVert \delta_{t-1} \rVert}{\lVert \delta_t \rVert} - 1\right)^2$$
 #
-# 对 $W$ 求导时，他们只考虑每一步中直接出现的 $W$，把所有 $\delta_t$ 和 $h_t$ 当作常量：这是一种不需要二次反向传播的梯度惩罚。`penalty.Omega` 把它加到 `W.grad` 上。我们从会让梯度消失的权重出发，*只*对 $\Omega$ 下降 100 次更新，用四个种子。
+# 对 $W$ 求导时，他们只考虑每一步中直接出现的 $W$，把所有 $\delta_t$ 和 $h_t$ 当作常量：这是一种不需要二次反向传播的梯度惩罚。`penalty.Omega` 把它加到 `W.grad` 上。我们从会让梯度消失的权重出发，**只**沿 $\Omega$ 的梯度下降，更新 100 次，用四个种子。
 
 # %% slideshow={"slide_type": "subslide"}
 def backward_in_time(rnn, x, y):
@@ -384,7 +389,7 @@ def backward_in_time(rnn, x, y):
 
 
 with mg.plot.styled():
-    _, ax = plt.subplots(figsize=(8, 3.4), dpi=80, layout="constrained")
+    _, ax = plt.subplots(figsize=(8, 3.4), dpi=110, layout="constrained")
     for seed in range(4):
         rng = np.random.default_rng(seed)
         rnn = nn.RNN(1, 20, rng=rng)
@@ -399,7 +404,8 @@ with mg.plot.styled():
             W.data = W.data - 0.01 * W.grad.data
         omega.remove()
         after = backward_in_time(rnn, x, y)
-        for norms, colour, text in ((before, RED, "before"), (after, BLUE, "after 100 updates on Omega")):
+        for norms, colour, text in ((before, RED, "before"),
+                                    (after, BLUE, "after 100 updates on Omega")):
             ax.semilogy(norms, color=colour, lw=1.4, label=None if seed else text)
         power = np.log10(before[0] / before[-1])
         print(f"seed {seed}: first step / last step, before: about 1e{power:.0f},"
@@ -415,7 +421,7 @@ plt.show()
 # clip only shortens; a penalty moves the weights to where the gradient has another shape.
 
 # %% [markdown] lang="zh"
-# **结论。** 之前，50 步损失了约十二个数量级；之后，四个种子的第一步都收到了最后一步的十分之一以上。Omega 对任务一无所知，它只是为任务的梯度打通了道路。裁剪只会缩短梯度；惩罚则把权重带到梯度呈现另一种形状的地方。
+# **结论。** 之前，50 步里梯度缩小了约十二个数量级；之后，四个种子中，第一步收到的梯度都在最后一步的十分之一以上。Omega 对任务一无所知，它只是为任务的梯度打通了道路。裁剪只会缩短梯度；惩罚则把权重带到梯度呈现另一种形状的地方。
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn
@@ -432,7 +438,7 @@ plt.show()
 #
 # 把 `raise NotImplementedError` 换成你的代码，再运行下面的单元格。
 #
-# **练习 1。** 函数沿某个方向弯得有多厉害？`f` 接收一个张量，返回磁带上的一个数；`w` 和 `v` 是数组。对任意长度（非零）的 $v$，返回 `f` 在 `w` 处沿 `v` 的曲率，是一个数：
+# **练习 1。** 函数沿某个方向弯得有多厉害？`f` 接收一个张量，返回计算图上的一个数；`w` 和 `v` 是数组。对任意长度（非零）的 $v$，返回 `f` 在 `w` 处沿 `v` 的曲率，是一个数：
 #
 # $$\frac{v \cdot Hv}{v \cdot v}$$
 
@@ -454,7 +460,7 @@ check.curvature(answer)
 # how long $v$ is. The largest value over all directions is the sharpness.
 
 # %% [markdown] lang="zh"
-# 第一次反向传播要记录下来，第二次从它里面穿过去。除以 $v \cdot v$，结果就与 $v$ 的长度无关。所有方向中的最大值就是锐度。
+# 第一次反向传播要记录下来，第二次沿着这份记录再走一遍。除以 $v \cdot v$，结果就与 $v$ 的长度无关。所有方向中的最大值就是锐度。
 
 # %% [markdown] lang="en"
 # **Exercise 2.** Is it a minimum or a saddle? That is decided by the *smallest* eigenvalue. `product` is a function that
@@ -463,7 +469,7 @@ check.curvature(answer)
 # are smaller by `top`: none is positive, and the one farthest from 0 belongs to the smallest.
 
 # %% [markdown] lang="zh"
-# **练习 2。** 这里是极小点还是鞍点？要看*最小*特征值。`product` 是一个函数，对数组 `v` 返回 $Hv$；`v` 是初始向量；`top` 是 $H$ 绝对值最大的特征值，它是正的。请用 `steps` 次乘积求出最小特征值。提示：$H - \text{top} \cdot I$ 的特征向量相同，特征值都减去了 `top`，没有一个是正的，其中离 0 最远的对应最小特征值。
+# **练习 2。** 这里是极小点还是鞍点？要看**最小**特征值。`product` 是一个函数，对数组 `v` 返回 $Hv$；`v` 是初始向量；`top` 是 $H$ 绝对值最大的特征值，它是正的。请用 `steps` 次乘积求出最小特征值。提示：$H - \text{top} \cdot I$ 的特征向量相同，特征值都减去了 `top`，没有一个是正的，其中离 0 最远的对应最小特征值。
 
 # %% tags=["exercise"]
 def answer(product, v, top, steps):
@@ -485,7 +491,7 @@ check.smallest_eigenvalue(answer)
 # leads downhill from where the gradient is 0: a saddle.
 
 # %% [markdown] lang="zh"
-# 幂迭代找到的是离 0 最远的特征值。平移之后，那就是最小的一个，最后再 `+ top` 移回来。内积 $v \cdot (H - \text{top})v$ 保留了符号，用长度就会丢掉。如果结果为负，那么即使梯度为 0，也还有一条下坡路：这里是鞍点。
+# 幂迭代找到的是离 0 最远的特征值。平移之后，那就是最小的一个，最后再 `+ top` 移回来。内积 $v \cdot (H - \text{top})v$ 保留了符号，用长度就会丢掉。如果结果为负，那么从梯度为 0 的这一点出发，还有一条下坡路：这里是鞍点。
 
 # %% [markdown] lang="en"
 # **Exercise 3.** Where is the edge with momentum $\beta$? The rule is $m \leftarrow \beta m + g$, $w \leftarrow w - \eta m$, on
