@@ -9,7 +9,6 @@ from checking import one_line
 from minigrad import check
 from minigrad.check.exam import frozen
 
-
 NAMES = [name for _, names in check.EXERCISES.values() for name in names]
 
 

@@ -91,7 +91,8 @@ def test_of_a_function_of_one_number_the_derivative_itself_is_quoted(order, wron
     with pytest.raises(AssertionError, match=f"order {order}") as failure:
         mg.gradcheck(cube(**wrong), np.array(2.0), order=order)
     text = str(failure.value)
-    assert [float(text.split(word)[1].split()[0].rstrip(",")) for word in ("got ", "expected ")] == pytest.approx(quoted)
+    numbers = [float(text.split(word)[1].split()[0].rstrip(",")) for word in ("got ", "expected ")]
+    assert numbers == pytest.approx(quoted)
 
 
 @pytest.mark.parametrize("rule", [
