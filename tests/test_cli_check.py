@@ -101,6 +101,7 @@ def test_the_help_documents_what_an_autograder_needs(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     for word in (*found, *found["exercises"][0], *marking.STATUSES):
         assert f" {word} " in text, word
+    assert "lines that install packages (%pip, !pip) are passed over" in text
     assert "exit status:\n  0  all exercises passed\n  1  some did not\n  2  the notebook cannot be read" in text
 
 

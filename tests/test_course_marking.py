@@ -266,7 +266,8 @@ def test_a_tail_keeps_the_end():
 @pytest.mark.parametrize(("text", "line"), [
     ("two\nlines", "two lines"), ("\x1b[31mred\x07", "[31mred"), ("", ""),
     ("invalid syntax (<ipython-input-3-abc>, line 7)", "invalid syntax (line 7)"),
-    ("invalid syntax (4061017015.py, line 1)", "invalid syntax (line 1)"), ("<f at 0x7f12AB>", "<f>"), (1000 * "x", 396 * "x" + " ..."),
+    ("invalid syntax (4061017015.py, line 1)", "invalid syntax (line 1)"), ("<f at 0x7f12AB>", "<f>"),
+    (1000 * "x", 396 * "x" + " ..."),
 ])
 def test_what_a_learner_wrote_is_shown_as_one_plain_line(text, line):
     assert one_line(text) == line

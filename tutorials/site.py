@@ -74,8 +74,8 @@ a {{ color: #1f5f99 }}
 <p>Watch gradients explode and vanish, and measure what clipping does. Each notebook runs in this browser: open one,
 then choose <em>Run</em>, <em>Run All Cells</em>. Nothing is installed on your computer and nothing you write leaves it;
 what you change is kept in this browser.</p>
-<p lang="zh">每个笔记本都直接在浏览器中运行：打开后选择 <em>Run</em> → <em>Run All Cells</em>。
-无需安装，你写的内容不会离开本机；修改保存在这个浏览器中。</p>
+<p lang="zh">每个笔记本都直接在浏览器中运行：打开后选择 <em>Run</em> →
+<em>Run All Cells</em>。无需安装，你写的内容不会离开本机；修改保存在这个浏览器中。</p>
 {lists}
 </body>
 </html>
@@ -269,6 +269,10 @@ def build(out, pyodide=None, tutorials=HERE):
         run("-m", "jupyterlite_core", "build", "--ignore-sys-prefix", "--no-sourcemaps", "--no-unused-shared-packages",
             "--no-libarchive", "--apps", "notebooks", "--apps", "lab", "--apps", "tree", "--contents", "contents",
             "--source-date-epoch", epoch(), "--output-dir", new, *wheels, *own, cwd=lite, what="JupyterLite")
+        for path in (new / "api" / "contents").rglob("all.json"):           # listed as the file system has them
+            listing = json.loads(path.read_text(encoding="utf-8"))
+            listing["content"].sort(key=lambda entry: entry["name"])
+            write(path, json.dumps(listing, indent=1))
         shutil.copytree(favicons(), new / "static" / "favicons", dirs_exist_ok=True)    # which the pages ask for
         shutil.copy(favicons() / "favicon.ico", new)
         write(new / "index.html", start_page(titles))

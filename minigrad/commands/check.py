@@ -46,7 +46,7 @@ def add(commands):
         "check", help="run a learner's notebook and mark its exercises",
         description="Run a notebook of the course in a process of its own, and print a score for each exercise.\n"
                     "An endless loop, a crash or a missing cell costs only the exercise that it belongs to.\n"
-                    "The notebook is not written, and lines that install packages (%%pip, !pip) are passed over.\n"
+                    "The notebook is not written, and lines that install packages (%pip, !pip) are passed over.\n"
                     "It runs with your rights: run those of strangers in a container.",
         epilog=KEYS)
     parser.set_defaults(run=run)

@@ -181,7 +181,7 @@ def train(seed, hook_list, lr=0.1, gain=1.5, steps=300):
 
 
 def report(runs):
-    """Print each seed's first gradient norm, and if its last 20 losses have a mean below the bar."""
+    """Print each seed's first gradient norm; is the mean of its last 20 losses below the bar?"""
     learned = [trace.column("loss", stage=0)[-20:].mean() < bar for _, trace in runs]
     for seed, (_, trace) in enumerate(runs):
         first = trace.column("norm_in", stage=0)[0]
