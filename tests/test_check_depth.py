@@ -87,6 +87,7 @@ WRONG = [
     (check.he_weights, lambda i, o, rng: np.full((o, i), np.nan), NORMAL, "finite"),
     (check.he_weights, lambda i, o, rng: rng.normal(size=o) * (2 / i) ** 0.5, NORMAL, "shape should be (50, 50)"),
     (check.he_weights, lambda i, o, rng: 0.2, NORMAL, "shape"),
+    (check.he_weights, lambda i, o, rng: np.linspace(-1, 1, o * i).reshape(o, i) * (6 / i) ** 0.5, NORMAL, "alike"),
     (check.he_weights, lambda i, o, rng: rng.normal(size=(i, o)) * (2 / i) ** 0.5, "n_in = 50, n_out = 80",
      "outputs come first"),
     (check.he_weights, lambda i, o, rng: rng.normal(size=(o, i)) * (2 / o) ** 0.5, "n_in = 50, n_out = 80",

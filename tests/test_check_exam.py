@@ -7,7 +7,7 @@ import pytest
 from checking import one_line
 
 from minigrad import check
-from minigrad.check.exam import frozen
+from minigrad.check.exam import frozen, short
 
 NAMES = [name for _, names in check.EXERCISES.values() for name in names]
 
@@ -91,3 +91,12 @@ def test_an_answer_gets_copies_that_it_cannot_write():
     assert not given[0][0].flags.writeable
     assert not given[1]["w"].flags.writeable
     assert array.flags.writeable
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (np.int64(1), "1"), (np.bool_(True), "True"), (np.float64(0.1234567), "0.123457"), (np.float32(2), "2"),
+    (np.longdouble(0.5), "0.5"), (np.array([1.0, 2.5]), "[1, 2.5]"), ({"w": (1, np.int8(2))}, "{'w': [1, 2]}"),
+    (np.array(3), "3"),
+])
+def test_numpys_values_are_shown_as_plain_pythons(value, text):
+    assert short(value) == text

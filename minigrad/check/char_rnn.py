@@ -150,12 +150,20 @@ received 1. Hint: one lucky step is no success: take the mean of the last 20 los
     dead = ends(1.0, math.nan)
     torn = ends(3.5, 0.5)
     torn[-3] = math.nan
+    jumping = ends(3.5, 1.0)
+    jumping[-5:] = 8.0
+    calming = ends(5.0, 5.0)
+    calming[-10:] = 0.5
+    waving = ends(3.5, 1.0)
+    waving[-TAIL::2] = 2.5
     hint = {
         "good": "a run that ends below the bar has learned, however it began; take its last 20 losses only",
         "bad": "what counts is where a run ends, not how good it once was",
         "lucky": "one lucky step is no success: take the mean of the last 20 losses",
         "dead": "a run with NaN or inf at its end has not learned; every comparison with NaN is False",
         "bar": "at the bar is not below it",
+        "mean": "it is the mean of the last 20 losses that is compared with the bar, not the middle or largest one",
+        "tail": "take the last 20 losses, not more and not fewer",
         "many": "count the runs that have learned; return a whole number",
     }
     cases = []
@@ -167,6 +175,10 @@ received 1. Hint: one lucky step is no success: take the mean of the last 20 los
             ("a run that ends at 3 but for its last loss, 0.5", [lucky], 0, "lucky"),
             ("a run that ends in NaN", [dead], 0, "dead"), ("a run that ends in inf", [ends(1.0, math.inf)], 0, "dead"),
             ("a run with one NaN among its last losses", [torn], 0, "dead"),
+            ("a run that ends at 1 but for its last 5 losses, 8", [jumping], 0, "mean"),
+            ("a run that ends at 1 and 2.5 in turn", [waving], 1, "mean"),
+            ("a run that is at 14 for 60 steps and then at 1.5 for 20", [ends(14.0, 1.5)], 1, "tail"),
+            ("a run that is at 5 but for its last 10 losses, 0.5", [calming], 0, "tail"),
             ("two runs, of which the first has learned", [good, bad], 1, "many"),
             ("two runs, of which the second has learned", [bad, good], 1, "many"),
             ("five runs, of which three have learned", [good, dead, good, bad, good], 3, "many")]:

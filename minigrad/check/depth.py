@@ -72,7 +72,7 @@ def judge_weights(got, n_in, n_out):
         return (f"the mean of the weights should be 0 and is {array.mean():.3g}; rng.random and rng.uniform(0, 1) have "
                 f"no negative numbers")
     if abs(square / 2 - 1) < MEANS_WITHIN:
-        return "" if n_out < n_in or len(np.unique(array)) > 1 else "the weights are all the same; draw them from rng"
+        return "" if carries(array) else "neighbouring weights are alike; draw each of them from rng, on its own"
     for wrong, words in ((1.0, "1 is Xavier's; a ReLU lets only half of the mean square pass"),
                          (2 * n_in / n_out, "an entry of W @ h is a sum of n_in terms, not of n_out"),
                          (4 / n_in, "2 / n_in is the variance; multiply by its root, the standard deviation"),
@@ -82,6 +82,12 @@ def judge_weights(got, n_in, n_out):
         if abs(square / wrong - 1) < MEANS_WITHIN:
             return words
     return "the variance of an entry of W @ h is n_in Var(w) E h^2, and behind a ReLU E h^2 is half the mean square"
+
+
+def carries(array):
+    """Whether these weights make, of a random signal behind a ReLU, about the mean square that independent ones do."""
+    signal = np.random.default_rng(0).normal(size=(array.shape[1], 200))
+    return 1 / 3 < ((array @ np.maximum(signal, 0)) ** 2).mean() < 3
 
 
 # ------------------------------------------------------------------------------------------- the critical variance

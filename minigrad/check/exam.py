@@ -138,6 +138,6 @@ def spell(value):
         return "{" + ", ".join(f"{k!r}: {spell(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(spell(v) for v in value) + "]"
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.integer, np.bool_)):
         return spell(value.tolist())
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else repr(value)

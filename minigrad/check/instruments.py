@@ -120,8 +120,9 @@ LOOK = {
 def sealed_diagnosis(answer):
     """Check ``answer(run)``: what is wrong with each of the sealed runs, if anything.
 
-    The diagnoses are kept as salted hashes, see :mod:`minigrad.check.sealed`: a seal, not a vault.  The line says of a
-    wrong diagnosis where it would have shown itself, and not what is right.
+    Oracle: the settings that each run was made with; they are drawn, and a test finds the diagnoses again from what the
+    runs show.  The diagnoses are kept as salted hashes, see :mod:`minigrad.check.sealed`: a seal, not a vault.  The
+    line says of a wrong diagnosis where it would have shown itself, and not what is right.
 
     Args:
         answer: a function of a :class:`minigrad.check.sealed.SealedRun` that returns one of
