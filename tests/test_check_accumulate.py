@@ -1,10 +1,8 @@
 """The checks of tutorial 09: right answers pass, and a wrong one is shown the smallest input on which it fails."""
 
-import re
-
 import numpy as np
 import pytest
-from checking import one_line
+from checking import fails, passes
 
 from minigrad import check, hooks
 
@@ -75,8 +73,7 @@ def never_emptied(gradients, weights, every):
     (check.run_windows, lambda *given: np.array(windows(*given))),
 ])
 def test_right_answers_pass(exercise, answer, capsys):
-    assert exercise(answer) == 1
-    assert re.fullmatch(rf"{exercise.__name__}: passed, \d+ inputs tried\.", one_line(capsys))
+    passes(exercise, answer, capsys)
 
 
 FIVE = "gradients = [1, 2, 3, 4, 5], weights = [1, 1, 1, 1, 1], every = 2"
@@ -127,10 +124,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("exercise", "answer", "shown", "expected", "hint"), WRONG)
 def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, expected, hint, capsys):
-    assert exercise(answer) == 0
-    line = one_line(capsys)
-    assert line.startswith(f"{exercise.__name__}: not yet right for {shown}: expected {expected}, received ")
-    assert hint in line.split("Hint: ")[1]
+    fails(exercise, answer, capsys, f"for {shown}: expected {expected}, received ", hint)
 
 
 @pytest.mark.parametrize(("exercise", "answer", "received", "hint"), [
@@ -143,7 +137,4 @@ def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, expec
     (check.run_windows, lambda g, m, every: 3, "3", "kind of value"),
 ])
 def test_errors_and_odd_values_are_part_of_the_line(exercise, answer, received, hint, capsys):
-    assert exercise(answer) == 0
-    line = one_line(capsys)
-    assert f", received {received}" in line
-    assert hint in line.split("Hint: ")[1]
+    fails(exercise, answer, capsys, f", received {received}", hint)

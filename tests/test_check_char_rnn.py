@@ -1,11 +1,10 @@
 """The checks of tutorial 10: right answers pass, and a wrong one is shown the smallest input on which it fails."""
 
-import re
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from checking import one_line
+from checking import fails, passes
 
 from minigrad import check, tasks
 from minigrad.check.char_rnn import place_by_place
@@ -62,8 +61,7 @@ def loop_count(losses, bar):
     (check.count_learned, loop_count), (check.count_learned, lambda x, bar: (x[:, -20:].mean(axis=1) < bar).sum()),
 ])
 def test_right_answers_pass(exercise, answer, capsys):
-    assert exercise(answer) == 1
-    assert re.fullmatch(rf"{exercise.__name__}: passed, \d+ inputs tried\.", one_line(capsys))
+    passes(exercise, answer, capsys)
 
 
 NAIVE = "logits = [1000, 1001], temperature = 1"
@@ -124,10 +122,7 @@ WRONG = [
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 @pytest.mark.parametrize(("exercise", "answer", "shown", "expected", "hint"), WRONG)
 def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, expected, hint, capsys):
-    assert exercise(answer) == 0
-    line = one_line(capsys)
-    assert line.startswith(f"{exercise.__name__}: not yet right for {shown}: expected {expected}, received ")
-    assert hint in line.split("Hint: ")[1]
+    fails(exercise, answer, capsys, f"for {shown}: expected {expected}, received ", hint)
 
 
 @pytest.mark.parametrize(("exercise", "answer", "received", "hint"), [
@@ -141,10 +136,7 @@ def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, expec
     (check.count_learned, lambda x, bar: x[7], "IndexError: ", "error"),
 ])
 def test_errors_and_odd_values_are_part_of_the_line(exercise, answer, received, hint, capsys):
-    assert exercise(answer) == 0
-    line = one_line(capsys)
-    assert f", received {received}" in line
-    assert hint in line.split("Hint: ")[1]
+    fails(exercise, answer, capsys, f", received {received}", hint)
 
 
 def test_the_oracle_of_contexts_is_the_baseline_of_the_task_and_falls_with_more_context():

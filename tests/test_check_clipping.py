@@ -1,11 +1,10 @@
 """The checks of tutorial 06: right answers pass, and a wrong one is shown the smallest input on which it fails."""
 
 import math
-import re
 
 import numpy as np
 import pytest
-from checking import one_line
+from checking import fails, passes
 
 from minigrad import check, hooks
 from minigrad.check.clipping import angle
@@ -52,8 +51,7 @@ def limited_beside(w, T, c):
     (check.inside_clip, back), (check.inside_clip, lambda w, T, c: np.array([back(w, T, c)])),
 ])
 def test_right_answers_pass(exercise, answer, capsys):
-    assert exercise(answer) == 1
-    assert re.fullmatch(rf"{exercise.__name__}: passed, \d+ inputs tried\.", one_line(capsys))
+    passes(exercise, answer, capsys)
 
 
 WRONG = [
@@ -89,10 +87,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("exercise", "answer", "shown", "expected", "hint"), WRONG)
 def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, expected, hint, capsys):
-    assert exercise(answer) == 0
-    line = one_line(capsys)
-    assert line.startswith(f"{exercise.__name__}: not yet right for {shown}: expected {expected}, received ")
-    assert hint in line.split("Hint: ")[1]
+    fails(exercise, answer, capsys, f"for {shown}: expected {expected}, received ", hint)
 
 
 @pytest.mark.parametrize(("exercise", "answer", "received", "hint"), [
@@ -104,7 +99,4 @@ def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, expec
     (check.inside_clip, lambda w, T, c: 1 / 0, "ZeroDivisionError: division by zero", "error"),
 ])
 def test_errors_and_odd_values_are_part_of_the_line(exercise, answer, received, hint, capsys):
-    assert exercise(answer) == 0
-    line = one_line(capsys)
-    assert f", received {received}" in line
-    assert hint in line.split("Hint: ")[1]
+    fails(exercise, answer, capsys, f", received {received}", hint)

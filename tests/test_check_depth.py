@@ -1,11 +1,10 @@
 """The checks of tutorial 07: right answers pass, and a wrong one is shown the smallest input on which it fails."""
 
 import math
-import re
 
 import numpy as np
 import pytest
-from checking import one_line
+from checking import fails, one_line, passes
 
 import minigrad as mg
 from minigrad import check, nn, theory
@@ -61,8 +60,7 @@ def scale_by_halving(chi, depth, growth):
     (check.residual_scale, scale), (check.residual_scale, scale_by_halving),
 ])
 def test_right_answers_pass(exercise, answer, capsys):
-    assert exercise(answer) == 1
-    assert re.fullmatch(rf"{exercise.__name__}: passed, \d+ inputs tried\.", one_line(capsys))
+    passes(exercise, answer, capsys)
 
 
 def test_the_law_of_residual_branches_is_that_of_the_theory():
@@ -116,10 +114,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("exercise", "answer", "shown", "hint"), WRONG)
 def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, hint, capsys):
-    assert exercise(answer) == 0
-    line = one_line(capsys)
-    assert line.startswith(f"{exercise.__name__}: not yet right for {shown}: expected ")
-    assert hint in line.split("Hint: ")[1]
+    fails(exercise, answer, capsys, f"for {shown}: expected ", hint)
 
 
 @pytest.mark.parametrize(("exercise", "answer", "received", "hint"), [

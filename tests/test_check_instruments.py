@@ -2,12 +2,11 @@
 
 import itertools
 import math
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from checking import one_line
+from checking import fails, one_line, passes
 
 from minigrad import check
 from minigrad.check import sealed
@@ -40,8 +39,7 @@ def dead_in_loops(h):
     (check.dead_share, lambda h: (h.max(0) == 0).mean()),
 ])
 def test_right_answers_pass(exercise, answer, capsys):
-    assert exercise(answer) == 1
-    assert re.fullmatch(rf"{exercise.__name__}: passed, \d+ inputs tried\.", one_line(capsys))
+    passes(exercise, answer, capsys)
 
 
 TWO = "before = [[2]], after = [[5]]"
@@ -65,10 +63,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("exercise", "answer", "shown", "hint"), WRONG)
 def test_wrong_answers_fail_on_the_smallest_input(exercise, answer, shown, hint, capsys):
-    assert exercise(answer) == 0
-    line = one_line(capsys)
-    assert line.startswith(f"{exercise.__name__}: not yet right for {shown}: expected ")
-    assert hint in line.split("Hint: ")[1]
+    fails(exercise, answer, capsys, f"for {shown}: expected ", hint)
 
 
 @pytest.mark.parametrize(("exercise", "answer", "received", "hint"), [
