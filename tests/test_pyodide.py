@@ -3,18 +3,21 @@
 import hashlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minigrad import cli, experiments
 from minigrad.commands import bars
+from minigrad.commands.running import Folder
 from minigrad.experiments import char_rnn, workers
 from minigrad.experiments.sweep import Sweep
 from minigrad.files import whole
@@ -226,6 +229,15 @@ def test_where_joblib_has_no_processes_the_sender_computes_and_stays_as_it_was()
     assert set(threading.enumerate()) <= running
 
 
+def test_a_sweep_without_processes_is_computed_in_this_one(tmp_path, monkeypatch):
+    pytest.importorskip("joblib")
+    monkeypatch.setitem(sys.modules, "joblib.externals.loky.process_executor", None)
+    sweep = Sweep("latch", {"steps": "5,10"}, tmp_path / "sweep", {"weights": "2"})
+    with pytest.warns(UserWarning, match="starts no processes; the cells are computed one after another"):
+        assert sweep.run(jobs=2) == []
+    assert len(sweep.table()[1]) == 2
+
+
 def test_a_sweep_without_joblib_needs_one_process(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "joblib", None)
     sweep = Sweep("latch", {"steps": "5,10"}, tmp_path / "sweep", {"weights": "2"})
@@ -258,3 +270,14 @@ def test_a_file_can_be_read_by_its_owner_whatever_the_mask(tmp_path):
         os.umask(before)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "a.txt").read_text() == "kept"
+
+
+def test_what_was_written_stays_where_rmdir_takes_all_along(tmp_path, monkeypatch):
+    """As the file system of a notebook in the browser does."""
+    monkeypatch.setattr(Path, "rmdir", lambda path: shutil.rmtree(path))
+    with Folder(tmp_path / "a" / "b", force=False) as folder:
+        (folder / "result.txt").write_text("kept")
+    assert (tmp_path / "a" / "b" / "result.txt").read_text() == "kept"
+    with Folder(tmp_path / "empty", force=False):
+        pass
+    assert not (tmp_path / "empty").exists()

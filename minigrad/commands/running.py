@@ -103,8 +103,9 @@ class Folder:
 
     def __exit__(self, *_):
         for path in self.made:
-            with suppress(OSError):             # one that is not empty stays
-                path.rmdir()
+            with suppress(OSError):
+                if not any(path.iterdir()):     # in a notebook in the browser, rmdir takes all that is in it along
+                    path.rmdir()
 
 
 # ------------------------------------------------------------------------------------ bars of progress

@@ -13,6 +13,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 from collections import deque
 
 import numpy as np
@@ -62,9 +63,17 @@ def in_processes(tasks, jobs):
     """Compute cells in worker processes; of a worker that dies nothing is lost but the cell that it had.
 
     Whose cell killed a worker cannot be told from outside, when several were being computed.  So each of these few is
-    computed again, alone; the others go on side by side.
+    computed again, alone; the others go on side by side.  Where there are no processes, as in a browser, this one
+    computes all, and warns of it.
     """
     joblib = needed("joblib", "sweep")
+    try:
+        broken = importlib.import_module("joblib.externals.loky.process_executor").BrokenProcessPool
+    except ImportError:
+        warnings.warn("this Python starts no processes; the cells are computed one after another in this one",
+                      stacklevel=2)
+        yield from in_turn(tasks)
+        return
     waiting = deque(tasks)
     while waiting:
         sent = {}                                       # handed to workers, and not back yet
@@ -72,9 +81,9 @@ def in_processes(tasks, jobs):
             for cell, record in side_by_side(joblib, waiting, sent, jobs):
                 del sent[cell]
                 yield cell, record
-        except joblib.externals.loky.process_executor.BrokenProcessPool:
+        except broken:
             for task in list(sent.values()):
-                yield task[0], alone(joblib, task)
+                yield task[0], alone(joblib, broken, task)
 
 
 def side_by_side(joblib, waiting, sent, jobs):
@@ -93,13 +102,13 @@ def side_by_side(joblib, waiting, sent, jobs):
     yield from parallel(calls())
 
 
-def alone(joblib, task):
+def alone(joblib, broken, task):
     """Return the record of a cell that is computed while no other is."""
     for _ in range(TRIES):
         try:
             ((_, record),) = side_by_side(joblib, deque([task]), {}, 1)
             return record
-        except joblib.externals.loky.process_executor.BrokenProcessPool:
+        except broken:
             continue
     return failed(task[2], DIED)
 
