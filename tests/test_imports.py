@@ -15,19 +15,19 @@ import minigrad as mg
 from minigrad.table import RULES, name_of
 
 HERE = Path(__file__).resolve().parent
-LATER = ("hooks", "nn", "optim", "tasks", "utils", "plot", "experiments", "check")
+LATER = ("hooks", "nn", "optim", "tasks", "utils", "plot", "experiments", "check", "course")
 
 # Beside NumPy's own imports.  Each costs as much as a page of minigrad, or several.
 HEAVY = {"argparse", "ast", "csv", "dataclasses", "difflib", "json", "matplotlib", "secrets", "tempfile", "tqdm",
          "unittest", "zipfile"}
 
 
-def fresh(code):
-    """Run some lines in a new process, and return the last expression's value."""
+def fresh(code, *options):
+    """Run some lines in a new process, Python's with these options, and return the last expression's value."""
     path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     *lines, last = code.strip().splitlines()
     program = "\n".join([*lines, f"print(__import__('json').dumps({last}))"])
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program],
+    done = subprocess.run([sys.executable, "-W", "error", *options, "-c", program],
                           capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
@@ -86,6 +86,11 @@ def test_every_public_name_is_found_and_listed(name):
 ])
 def test_asked_for_in_a_fresh_process(code):
     assert fresh(code) is True
+
+
+def test_without_docstrings():
+    parts = ", ".join((*LATER, "claims", "cli", "course", "theory"))
+    assert fresh(f"from minigrad import {parts}\nlen([getattr(check, name) for name in check.PAGES]) > 40", "-OO")
 
 
 def test_a_pickle_brings_its_modules_along():

@@ -45,7 +45,11 @@ INSTALL = {
     "en": "# You are in the browser: this cell stands for the installation above. Once per notebook, some seconds.\n",
     "zh": "# 你正在浏览器中运行：这个单元格代替上面的安装步骤，每个笔记本运行一次即可，约需几秒。\n",
 }
-COMMAND = "%pip install -q minigrad-lab ipywidgets"
+COMMAND = """\
+import sys
+
+if sys.platform == "emscripten":        # and not where somebody opens a copy at home
+    %pip install -q minigrad-lab ipywidgets"""
 
 KERNEL = {"display_name": "Python (Pyodide)", "language": "python", "name": "python"}
 SETTINGS = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}    # short notebooks: draw all cells

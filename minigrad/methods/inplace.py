@@ -192,7 +192,7 @@ def by(method):
         tracked = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.requires_grad]
         return change(self, lambda x, *_: method(x, *args, **kwargs) if isinstance(x, Tensor)
                       else method(result(x), *args, **kwargs)._array, *tracked)
-    in_place.__doc__ = "In place: " + method.__doc__
+    in_place.__doc__ = method.__doc__ and "In place: " + method.__doc__        # python -OO leaves docstrings out
     return in_place
 
 

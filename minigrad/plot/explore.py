@@ -277,7 +277,7 @@ class Live:
         self.fn, self.found, self.limits = fn, found, limits
         self.controls = [p.control(widgets, starts[p.name]) for p in found]
         self.says = widgets.Label()
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", align_self="flex-start"))
         self.box = widgets.VBox([*self.controls, self.says, self.image])
         began = time.perf_counter()
         self.redraw()
