@@ -125,7 +125,7 @@ def test_a_learner_who_has_done_nothing_is_told_so_and_the_solutions_pass(source
 # ------------------------------------------------------------------------- source and editions
 
 def test_every_tutorial_of_the_course_is_there_and_its_exercises_are_in_the_table():
-    assert [s.stem[:2] for s in SOURCES] == list(check.EXERCISES)
+    assert [s.stem[:2] for s in SOURCES] == [f"{n:02d}" for n in range(15)] == list(check.EXERCISES)
     assert [s.stem[3:] for s in SOURCES] == [page for page, _ in check.EXERCISES.values()]
     wanted = {builder.place(s, lang, solutions) for s in SOURCES for lang, solutions in EDITIONS}
     assert set(TUTORIALS.rglob("[0-9][0-9]_*.ipynb")) == wanted
@@ -199,6 +199,15 @@ def test_the_notebook_is_clean(source, lang, solutions):
         displays = [o for o in cell.get("outputs", []) if o.output_type != "stream"]
         shown = cell.source + text(cell) + "".join(str(o.data.get("text/plain", "")) for o in displays)
         assert not re.search(r"(?<![\w.:/])/(home|Users|root|tmp|work|var|usr|opt|mnt)/|[A-Z]:\\", shown), shown
+
+
+@each
+@both
+def test_code_fits_the_width_of_a_page(source, solutions):
+    """A rendered page cuts what is longer; the other edition has the same code."""
+    lines = [line for cell in code(committed(source, "en", solutions)) for line in cell.splitlines()]
+    long = [line for line in lines if len(line) > 100]
+    assert not long, "longer than 100 characters:\n" + "\n".join(long)
 
 
 @each

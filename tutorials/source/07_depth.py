@@ -55,7 +55,7 @@ def make_net(seed, sigma_w2, sigma_b2=0.0, act=nn.Tanh, depth=30, width=200):
 
 
 def look(net, seed, batch=32):
-    """Send random inputs forward and a random gradient back; return what mg.flow sees, a row per layer."""
+    """Send random inputs forward, a random gradient back; return what mg.flow sees, by layer."""
     rng = np.random.default_rng(1000 + seed)
     x, g = rng.normal(size=(2, batch, net[0].in_features))
     return mg.flow(net, lambda out, g: (out * g).sum(), (x, g)).series[0]
@@ -97,8 +97,8 @@ for sigma_w2 in (1.0, 2.0, 3.0):
     for seed in range(2):
         rows = look(make_net(seed, sigma_w2, act=nn.ReLU), seed)
         delta, weight = rows.column("delta"), rows.column("gradient")
-        print(f"{sigma_w2:8.0f}  {seed:4d}   {delta[0] / delta[-1]:8.1e}   {(sigma_w2 / 2) ** 14.5:19.1e}"
-              f"     {weight[0] / weight[-1]:18.2f}")
+        print(f"{sigma_w2:8.0f}  {seed:4d}   {delta[0] / delta[-1]:8.1e}   "
+              f"{(sigma_w2 / 2) ** 14.5:19.1e}     {weight[0] / weight[-1]:18.2f}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # **Found.** The law holds over 29 layers and seven powers of ten. (The power is 29/2, because the law is about squares.)
@@ -180,10 +180,11 @@ with mg.plot.styled():
                 ax.semilogy(layers, norms / norms[-1], color=plt.cm.viridis(0.15 * k), lw=1.8)
         chi = theory.mean_field("tanh", sigma_w2, 0.05).chi_1
         fan = chi ** ((depth - layers) / 2)
-        axes[0].semilogy(layers, fan, "k--", lw=1.2, label=None if k else r"predicted, $\chi_1^{(50-k)/2}$")
+        axes[0].semilogy(layers, fan, "k--", lw=1.2,
+                         label=None if k else r"predicted, $\chi_1^{(50-k)/2}$")
         axes[0].text(-0.5, fan[0], f"{sigma_w2:g}", ha="right", va="center", fontsize=11)
-    axes[0].set(title=r"delta: $\|dL/dh_k\|$", xlabel="layer k (1 is next to the input)", xlim=(-5, 51),
-                ylabel="norm / norm at the last layer", xticks=range(0, 51, 10))
+    axes[0].set(title=r"delta: $\|dL/dh_k\|$", xlabel="layer k (1 is next to the input)",
+                ylabel="norm / norm at the last layer", xlim=(-5, 51), xticks=range(0, 51, 10))
     axes[1].set(title=r"gradient of the weights: $\|dL/dW_k\|$", xlabel="layer k")
     axes[0].legend(loc="lower right")
 plt.show()
@@ -243,7 +244,7 @@ for width in (25, 100):
     for seed in range(60):
         delta = look(make_net(seed, 2.0, act=nn.ReLU, width=width), seed, batch=1).column("delta")
         decades.append(np.log10(delta[0] / delta[-1]))
-    law = theory.finite_width("relu", [width] * 29)         # mean and variance of the logarithm of the square
+    law = theory.finite_width("relu", [width] * 29)     # mean, variance of the square's logarithm
     print(f"{width:5d}   {np.std(decades):25.2f}   {law.variance ** 0.5 / 2 / np.log(10):9.2f}   "
           f"{10 ** np.ptp(decades):28.2g}")
 
@@ -316,20 +317,24 @@ def share_right(net, seed, updates=200, lr=0.02):
 
 
 batch = inputs[:32], digits.y[:32]
-flows = {kind: mg.flow(digit_net(kind, 0), nn.functional.cross_entropy, batch).series[0] for kind in kinds}
+flows = {kind: mg.flow(digit_net(kind, 0), nn.functional.cross_entropy, batch).series[0]
+         for kind in kinds}
 trained = [kind for kind in kinds if kind != "LayerNorm"]
 shares = {kind: [share_right(digit_net(kind, seed), seed) for seed in range(3)] for kind in trained}
 print("            delta, first / last   weights, first / last   nets that get 0.3 right")
 for kind in kinds:
     delta, weight = (flows[kind].column(name)[:40] for name in ("delta", "gradient"))
     learned = f"{sum(s > 0.3 for s in shares[kind])} of 3" if kind in trained else "not trained"
-    print(f"{kind:>10}   {delta[0] / delta[-1]:18.1e}   {weight[0] / weight[-1]:21.1e}   {learned:>18}")
+    print(f"{kind:>10}   {delta[0] / delta[-1]:18.1e}   {weight[0] / weight[-1]:21.1e}   "
+          f"{learned:>18}")
 
 # %% slideshow={"slide_type": "slide"}
-slope, square = (average(f, 1.0) for f in (lambda a: (1 - np.tanh(a) ** 2) ** 2, lambda a: np.tanh(a) ** 2))
+slope = average(lambda a: (1 - np.tanh(a) ** 2) ** 2, 1.0)
+square = average(lambda a: np.tanh(a) ** 2, 1.0)
 predicted = {"LayerNorm": (slope / (square + 0.05)) ** (np.arange(39, -1, -1) / 2)}
 with mg.plot.styled():
-    _, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.2), dpi=95, layout="constrained", width_ratios=(3, 2))
+    _, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.2), dpi=95, layout="constrained",
+                                    width_ratios=(3, 2))
     for k, kind in enumerate(kinds):
         delta = flows[kind].column("delta")[:40]
         theirs = predicted.get(kind, flows[kind].column("predicted")[:40])
@@ -342,8 +347,8 @@ with mg.plot.styled():
     left.legend(ncols=2, loc="lower right")
     right.axvline(0.1, color="k", ls=":")
     right.text(0.12, 3, "guessing", rotation=90, va="center")
-    right.set(title="Digits right after 200 updates, 3 seeds", xlim=(0, 1), xlabel="share of unseen digits",
-              yticks=range(len(trained)), yticklabels=trained)
+    right.set(title="Digits right after 200 updates, 3 seeds", xlabel="share of unseen digits",
+              xlim=(0, 1), yticks=range(len(trained)), yticklabels=trained)
     right.invert_yaxis()
 plt.show()
 

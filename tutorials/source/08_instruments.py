@@ -43,7 +43,7 @@ import minigrad as mg
 from minigrad import check, hooks, nn, optim, tasks
 
 digits, unseen = tasks.digits("train"), tasks.digits("test")
-pixels, unseen_pixels = (2 * d.x.reshape(len(d), -1) - 1 for d in (digits, unseen))    # from -1 to 1
+pixels, unseen_pixels = (2 * d.x.reshape(len(d), -1) - 1 for d in (digits, unseen))  # from -1 to 1
 loss_of = nn.functional.cross_entropy
 
 
@@ -60,7 +60,7 @@ def make_net(seed, act=nn.Tanh, gain=1.33, bias=0.0, depth=12, width=32):
 
 
 def train(seed=0, lr=0.1, clip=5.0, scale=1.0, updates=150, **options):
-    """Train a net on digits; return its trace, mg.flow before it began, and the share right in the end."""
+    """Train a net on digits; return its trace, mg.flow before, and the share right after."""
     net, rng, trace = make_net(seed, **options), np.random.default_rng(seed), mg.NormTrace()
     opt = optim.SGD(net.parameters(), lr=lr, hooks=[hooks.ClipNorm(clip)], trace=trace)
     start = mg.flow(net, loss_of, (scale * pixels[:64], digits.y[:64]), optimizer=opt)
@@ -101,7 +101,8 @@ with mg.plot.styled():
     _, ax = plt.subplots(figsize=(6.2, 2.8), dpi=110, layout="constrained")
     for seed in range(2):
         typical = [np.median(found[lr][seed].trace.ratios()[:30]) for lr in rates]
-        ax.semilogx(typical, [found[lr][seed].right for lr in rates], "o-", ms=5, label=f"seed {seed}")
+        right = [found[lr][seed].right for lr in rates]
+        ax.semilogx(typical, right, "o-", ms=5, label=f"seed {seed}")
     ax.axvline(1e-3, color="k", ls="--", label="rule of thumb")
     ax.axhline(0.1, color="k", ls=":", label="guessing")
     ax.set(xlabel="update : data, median of the first 30 updates", ylabel="unseen digits right",
@@ -149,13 +150,15 @@ def hidden_rows(run):
 print("tanh                      saturated: layer 1   layer 2   delta, first / last   |dL/dW_1|")
 for scale in (1, 5, 50):
     rows = hidden_rows(train(scale=scale, updates=0))
-    print(f"pixels times {scale:2d}              {rows[0].saturated:11.0%}   {rows[1].saturated:7.0%}"
-          f"   {rows[0].delta / rows[-1].delta:19.2g}   {rows[0].gradient:9.2g}")
+    print(f"pixels times {scale:2d}              "
+          f"{rows[0].saturated:11.0%}   {rows[1].saturated:7.0%}   "
+          f"{rows[0].delta / rows[-1].delta:19.2g}   {rows[0].gradient:9.2g}")
 print("\nReLU                          dead: layer 1   layer 12  delta, first / last   |dL/dW_1|")
 for bias in (0.0, -0.3, -0.7):
     rows = hidden_rows(train(act=nn.ReLU, gain=2 ** 0.5, bias=bias, updates=0))
-    print(f"biases {bias:4.1f}                   {rows[0].dead:11.0%}   {rows[-1].dead:7.0%}"
-          f"   {rows[0].delta / rows[-1].delta if rows[-1].delta else 0:19.2g}   {rows[0].gradient:9.2g}")
+    ratio = rows[0].delta / rows[-1].delta if rows[-1].delta else 0
+    print(f"biases {bias:4.1f}                   {rows[0].dead:11.0%}   {rows[-1].dead:7.0%}   "
+          f"{ratio:19.2g}   {rows[0].gradient:9.2g}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # **Found.** Pixels that are 50 times too large saturate the first layer, and hardly the second: a tanh behind it gets
@@ -185,27 +188,31 @@ for bias in (0.0, -0.3, -0.7):
 
 # %% slideshow={"slide_type": "fragment"}
 def jacobian(net, x):
-    """Return the matrix dh_12/dh_1 for one input; its rows are the gradients of the units of h_12."""
+    """Return the matrix dh_12/dh_1 for one input; its rows are the gradients of h_12's units."""
     h = mg.tensor(net[:2](x).data, requires_grad=True)
     out = net[2:-1](h)
-    return np.array([mg.grad(out, h, gradient=row, retain_graph=True).data for row in np.eye(len(h))])
+    return np.array([mg.grad(out, h, gradient=row, retain_graph=True).data
+                     for row in np.eye(len(h))])
 
 
-nets = {"orthogonal, gain 1.33": make_net(0), "gain 1.33": make_net(0), "gain 4": make_net(0, gain=4.0),
-        "gain 0.6": make_net(0, gain=0.6), "dead ReLU": make_net(0, nn.ReLU, 2 ** 0.5, -0.7)}
+nets = {"orthogonal, gain 1.33": make_net(0), "gain 1.33": make_net(0),
+        "gain 4": make_net(0, gain=4.0), "gain 0.6": make_net(0, gain=0.6),
+        "dead ReLU": make_net(0, nn.ReLU, 2 ** 0.5, -0.7)}
 for k in range(2, 24, 2):
     nn.init.orthogonal_(nets["orthogonal, gain 1.33"][k].weight, 1.33, np.random.default_rng(k))
 with mg.plot.styled():
     _, ax = plt.subplots(figsize=(6.2, 2.8), dpi=110, layout="constrained")
-    print("                           root mean square   largest   middle   directions shrunk 100 times")
+    print("                           root mean square   largest   middle   "
+          "directions shrunk 100 times")
     for name, net in nets.items():
         values = np.linalg.svd(jacobian(net, pixels[0]), compute_uv=False)
-        print(f"{name:>22}   {np.sqrt((values ** 2).mean()):18.2g}   {values[0]:7.1g}   {values[15]:6.0e}"
-              f"   {(values < 0.01).sum():20d} of 32")
+        print(f"{name:>22}   {np.sqrt((values ** 2).mean()):18.2g}   {values[0]:7.1g}   "
+              f"{values[15]:6.0e}   {(values < 0.01).sum():20d} of 32")
         if values[0] > 0:
             ax.semilogy(range(1, 33), values, "o-", ms=3, label=name)
     ax.axhline(1, color="k", ls="--", lw=1)
-    ax.set(xlabel="rank", ylabel="singular value", ylim=(1e-12, 1e4), title="Spectrum of $dh_{12}/dh_1$")
+    ax.set(title="Spectrum of $dh_{12}/dh_1$", xlabel="rank", ylabel="singular value",
+           ylim=(1e-12, 1e4))
     ax.legend(loc="lower left", fontsize=9)
 plt.show()
 
@@ -229,28 +236,31 @@ plt.show()
 # %% slideshow={"slide_type": "slide"}
 def show(runs):
     """Draw a row of instruments for each run."""
-    with mg.plot.styled(), plt.rc_context({"font.size": 12, "axes.titlesize": 13, "axes.grid": False}):
-        _, axes = plt.subplots(len(runs), 5, figsize=(9.5, 1.1 * len(runs) + 0.9), dpi=95, sharex="col",
-                               layout="constrained")
+    options = {"font.size": 12, "axes.titlesize": 13, "axes.grid": False}
+    with mg.plot.styled(), plt.rc_context(options):
+        _, axes = plt.subplots(len(runs), 5, figsize=(9.5, 1.1 * len(runs) + 0.9), dpi=95,
+                               sharex="col", layout="constrained")
         titles = ("loss", "gradient norm\nbefore, after clip", "update : data",
                   "delta (solid)\ndL/dW (dotted)", "saturated (dots)\ndead (triangles)")
         for ax, title in zip(axes[0], titles):
             ax.set_title(title)
         for (name, run), (loss, norm, ratio, layers, shares) in zip(runs.items(), axes):
             rows, index = hidden_rows(run), np.arange(1, 13)
-            updates = np.arange(0, len(run.trace.ratios()), 3)          # every third is enough to see
+            updates = np.arange(0, len(run.trace.ratios()), 3)      # every third is enough to see
             loss.plot(updates, run.trace.column("loss", stage=0)[::3], "k", lw=1)
             for column, colour in (("norm_in", "#D55E00"), ("norm_out", "#0072B2")):
-                norm.semilogy(updates, run.trace.column(column, hook="ClipNorm")[::3], color=colour, lw=1)
+                norms = run.trace.column(column, hook="ClipNorm")
+                norm.semilogy(updates, norms[::3], color=colour, lw=1)
             ratio.semilogy(updates, run.trace.ratios()[::3], "k", lw=1)
             ratio.axhline(1e-3, color="k", ls="--", lw=0.8)
             for column, style in (("delta", "o-"), ("gradient", "s:")):
                 values = np.array([getattr(row, column) for row in rows])
                 zero = values == 0
                 layers.semilogy(index[~zero], values[~zero], style, ms=2.5, lw=1)
-                layers.plot(index[zero], np.full(zero.sum(), 3e-5), "kx", ms=4)         # exactly 0
+                layers.plot(index[zero], np.full(zero.sum(), 3e-5), "kx", ms=4)     # exactly 0
             for column in ("saturated", "dead"):
-                values = [np.nan if getattr(row, column) is None else getattr(row, column) for row in rows]
+                values = [getattr(row, column) for row in rows]
+                values = [np.nan if value is None else value for value in values]
                 shares.plot(index, values, "^-" if column == "dead" else "o-", ms=2.5, lw=1)
             loss.set(ylabel=name, ylim=(0, max(3, min(40, loss.get_ylim()[1]))))
             loss.yaxis.label.set(rotation=0, ha="right", va="center", fontsize=12)
@@ -346,7 +356,8 @@ sealed = check.sealed_runs()
 show(sealed)
 print("run" + "".join(f"{name:>13}" for name in measure(sealed["A"])) + "   right")
 for name, run in sealed.items():
-    print(f"{name:3}" + "".join(f"{value:13.1g}" for value in measure(run).values()) + f"   {run.right:5.1f}")
+    numbers = "".join(f"{value:13.1g}" for value in measure(run).values())
+    print(f"{name:3}{numbers}   {run.right:5.1f}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # ## Your turn

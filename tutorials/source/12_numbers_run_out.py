@@ -59,7 +59,8 @@ linear, cross_entropy = nn.functional.linear, nn.functional.cross_entropy
 print("          largest   smallest above 0   largest x with 1 + x = 1")
 for kind in (np.float16, np.float32, np.float64):
     end = np.finfo(kind)
-    print(f"{kind.__name__:>8}  {end.max:7.1e}   {end.smallest_subnormal:16.1e}   {end.eps / 2:24.1e}")
+    print(f"{kind.__name__:>8}  {end.max:7.1e}   {end.smallest_subnormal:16.1e}   "
+          f"{end.eps / 2:24.1e}")
 
 with np.errstate(over="ignore", under="ignore"):
     print("\nin float16:  300 * 300 =", np.float16(300) * np.float16(300),
@@ -102,7 +103,8 @@ chi = theory.chi_1("tanh", 0.7, 0.05)
 def make_layers(seed):
     """Return the layers of a net that vanishes, with ten classes."""
     rng = np.random.default_rng(seed)
-    layers = [nn.Linear(width, width, rng=rng) for _ in range(depth)] + [nn.Linear(width, 10, rng=rng)]
+    layers = [nn.Linear(width, width, rng=rng) for _ in range(depth)]
+    layers.append(nn.Linear(width, 10, rng=rng))
     for layer in layers:
         nn.init.normal_(layer.weight, std=(0.7 / width) ** 0.5, rng=rng)
         nn.init.normal_(layer.bias, std=0.05 ** 0.5, rng=rng)
@@ -131,17 +133,18 @@ zeros, cosines, tops, exact = {scale: [] for scale in scales}, {}, [], {}
 for seed in range(4):
     rng = np.random.default_rng(100 + seed)
     layers, x, labels = make_layers(seed), rng.normal(size=(32, width)), rng.integers(10, size=32)
-    exact = deltas(layers, x, labels)                                       # in float64
+    exact = deltas(layers, x, labels)                               # in float64
     tops.append(exact[-1].std())
     for scale in scales:
         with np.errstate(under="ignore"):
             zeros[scale].append([(d == 0).mean() for d in (scale * exact).astype(np.float16)])
 for layer in layers:
-    layer.half()                                                            # the last net, all in float16
+    layer.half()                                                    # the last net, all in float16
 for scale in scales:
     half = deltas(layers, x.astype(np.float16), labels, scale).astype(float)
     lengths = np.sqrt((half ** 2).sum(axis=(1, 2)) * (exact ** 2).sum(axis=(1, 2)))
-    cosines[scale] = (half * exact).sum(axis=(1, 2)) / np.where(lengths > 0, lengths, 1)    # 0 / 0 is 0
+    lengths = np.where(lengths > 0, lengths, 1)                     # 0 / 0 is 0
+    cosines[scale] = (half * exact).sum(axis=(1, 2)) / lengths
 s = np.mean(tops)
 
 print(f"standard deviation of delta at the last layer: {s:.4f}")
@@ -150,20 +153,26 @@ for scale in scales:
     share, expected = np.mean(zeros[scale], axis=0), predicted_zeros(scale, s)
     measured = depth - np.interp(-0.5, -share, np.arange(1, depth + 1))
     law = 2 * math.log(0.6745 * 2 ** 25 * scale * s) / -math.log(chi)
-    print(f"{scale:5d}   {share.mean():17.2f}   {expected.mean():9.2f}   {measured:32.0f}   {law:9.0f}")
+    print(f"{scale:5d}   {share.mean():17.2f}   {expected.mean():9.2f}   "
+          f"{measured:32.0f}   {law:9.0f}")
 
 # %% slideshow={"slide_type": "slide"}
 colours = dict(zip(scales, ("#D55E00", "#009E73", "#0072B2")))
 back = np.arange(depth - 1, -1, -1)
 with mg.plot.styled():
-    _, (left, right) = plt.subplots(1, 2, figsize=(10, 4), dpi=90, layout="constrained", sharey=True)
+    _, (left, right) = plt.subplots(1, 2, figsize=(10, 4), dpi=90, layout="constrained",
+                                    sharey=True)
     for scale in scales:
-        left.plot(back, np.mean(zeros[scale], axis=0), color=colours[scale], lw=2.2, label=f"S = {scale}")
-        left.plot(back, predicted_zeros(scale, s), "k--", lw=1.2, label="predicted" if scale == 256 else None)
+        left.plot(back, np.mean(zeros[scale], axis=0), color=colours[scale], lw=2.2,
+                  label=f"S = {scale}")
+        left.plot(back, predicted_zeros(scale, s), "k--", lw=1.2,
+                  label="predicted" if scale == 256 else None)
         right.plot(back, cosines[scale], color=colours[scale], lw=2.2)
     left.axhline(0.5, color="#777777", lw=0.8)
-    left.set(xlabel="layers below the loss", title="share of zeros in delta, as float16", ylim=(-0.03, 1.03))
-    right.set(xlabel="layers below the loss", title="cosine with the float64 gradient, net in float16")
+    left.set(title="share of zeros in delta, as float16", xlabel="layers below the loss",
+             ylim=(-0.03, 1.03))
+    right.set(title="cosine with the float64 gradient, net in float16",
+              xlabel="layers below the loss")
     left.legend()
 plt.show()
 
@@ -189,7 +198,7 @@ plt.show()
 
 # %% slideshow={"slide_type": "subslide"}
 def window(log2_scale, ax):
-    """Draw the shares of zeros and of infs in the last net's gradient, scaled and converted to float16."""
+    """Draw the shares of zeros and infs in the last net's gradient, scaled and made float16."""
     with np.errstate(over="ignore", under="ignore"):
         scaled = (2.0 ** log2_scale * exact).astype(np.float16)
     ax.plot(back, (scaled == 0).mean(axis=(1, 2)), color="#0072B2", label="0")
@@ -237,7 +246,7 @@ WEIGHT = 1e-6
 
 
 def train(seed, scaler=None, half=True, updates=100, lr=0.3):
-    """Train three layers; return the share right, that of zeros in the first gradient, and the trace."""
+    """Train 3 layers; return the share right, that of zeros in the first gradient, the trace."""
     rng, trace, lost = np.random.default_rng(seed), mg.NormTrace(), []
     layers = nn.ModuleList([nn.Linear(i, o, rng=rng) for i, o in ((64, 32), (32, 32), (32, 10))])
     layers.float() if half else layers.double()                 # master weights in float32
@@ -275,7 +284,8 @@ for name, plan in plans.items():
     runs = [train(seed, plan and plan(), half=plan is not None) for seed in range(3)]
     skipped = "  ".join(f"{(run[2].column('outcome', stage=0) == 'skip').sum():3d}" for run in runs)
     right = "  ".join(f"{run[0]:.1f}" for run in runs)
-    print(f"{name:28}   right: {right}   zeros at first: {runs[0][1]:4.0%}   skipped, of 100: {skipped}")
+    print(f"{name:28}   right: {right}   zeros at first: {runs[0][1]:4.0%}   "
+          f"skipped, of 100: {skipped}")
 
 # %% [markdown] lang="en" slideshow={"slide_type": "slide"}
 # **Found.** In float64 a small weight on the loss changes nothing. In float16 every number of the first gradient is 0, and
@@ -308,7 +318,10 @@ for name, plan in plans.items():
 
 # %% slideshow={"slide_type": "subslide"}
 def hunt(seed, lr=2.0):
-    """Train until a gradient is not finite; return the error, the largest output of each module, the trace."""
+    """Train until a gradient is not finite.
+
+    Return the error, the largest output of each module, and the trace.
+    """
     rng, trace, sizes = np.random.default_rng(seed), mg.NormTrace(), {}
     blocks = [m for k in range(6) for m in (nn.Linear(32 if k else 64, 32, rng=rng), nn.ReLU())]
     net = nn.Sequential(*blocks, nn.Linear(32, 10, rng=rng))
