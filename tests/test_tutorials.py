@@ -248,20 +248,41 @@ def test_a_lecture_has_its_slides(source):
     assert set(slides) <= {None, "slide", "subslide", "fragment", "notes", "skip"}
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("source", SOURCES[:1], ids=lambda s: s.stem)
-def test_nbconvert_makes_slides_of_the_tags(source, lang, tmp_path):
+@each
+def test_nbconvert_makes_slides_of_the_tags(source):
+    notebook = committed(source)
+    page, _ = pytest.importorskip("nbconvert").SlidesExporter().from_notebook_node(notebook)
+    check_slides(page, notebook)
+
+
+def test_the_documented_command_makes_slides(tmp_path):
     pytest.importorskip("nbconvert")
-    path = builder.place(source, lang)
+    path = builder.place(SOURCES[5], "zh")
     command = [sys.executable, "-m", "nbconvert", "--to", "slides", "--output-dir", str(tmp_path), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / f"{source.stem}.slides.html").read_text(encoding="utf-8")
-    notebook = committed(source, lang)
+    check_slides((tmp_path / f"{path.stem}.slides.html").read_text(encoding="utf-8"), committed(SOURCES[5], "zh"))
+
+
+def check_slides(page, notebook):
+    """There is a column for each slide, a page in it for it and each subslide, and every figure is there."""
     types = [c.metadata.get("slideshow", {}).get("slide_type") for c in notebook.cells]
     assert len(re.findall("<section", page)) == 2 * types.count("slide") + types.count("subslide")
     figures = sum("image/png" in kind for cell in notebook.cells for kind in kinds(cell))
     assert len(re.findall(r'<img [^>]*src="data:image/png;base64,', page)) == figures
+
+
+@each
+@both
+def test_exercises_bear_nbgraders_marks(source, solutions):
+    """As nbgrader 0.9 writes them: an answer that is filled in, and below it a cell whose number is its points."""
+    notebook, names = committed(source, "en", solutions), check.EXERCISES[source.stem[:2]][1]
+    marks = [dict(cell.metadata.nbgrader) for cell in notebook.cells if "nbgrader" in cell.metadata]
+    both_kinds = {"schema_version": 3, "task": False}
+    assert marks == [{**both_kinds, **mark} for name in names for mark in (
+        {"grade_id": f"{name}-answer", "grade": False, "locked": False, "solution": True},
+        {"grade_id": name, "grade": True, "locked": True, "points": 1, "solution": False})]
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", mark["grade_id"]) for mark in marks)
 
 
 # ----------------------------------------------------------------------------- refused sources
