@@ -258,7 +258,8 @@ def test_nbconvert_makes_slides_of_the_tags(source):
 def test_the_documented_command_makes_slides(tmp_path):
     pytest.importorskip("nbconvert")
     path = builder.place(SOURCES[5], "zh")
-    documented = re.search(r"jupyter nbconvert (--to slides .*) --post serve", (TUTORIALS / "README.md").read_text())[1]
+    page = (TUTORIALS / "README.md").read_text(encoding="utf-8")
+    documented = re.search(r"jupyter nbconvert (--to slides .*) --post serve", page)[1]
     command = [sys.executable, "-m", "nbconvert", *documented.split(), "--output-dir", str(tmp_path), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
