@@ -1,6 +1,7 @@
 """How an exercise is examined: an answer is tried on cases, smallest first, and one line says what came of it."""
 
 import copy
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -141,3 +142,26 @@ def spell(value):
     if isinstance(value, (np.ndarray, np.integer, np.bool_)):
         return spell(value.tolist())
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else repr(value)
+
+
+def near(got, expected, known, otherwise, rtol=1e-6):
+    """Judge a number: return "" if it is the expected one, else the hint of the mistake that gives just this number.
+
+    Args:
+        got: what was received.
+        expected: what is right.
+        known: pairs of the number that a mistake gives, and the hint.
+        otherwise: the hint for any other number.
+        rtol: relative difference that is still the same number; none is so small that it passes for 0.
+
+    Raises:
+        TypeError, ValueError: if what was received is no number.
+
+    Example:
+        >>> near(6, 9, [(6, "squared, not doubled")], "multiply"), near(9.0, 9, [], "multiply")
+        ('squared, not doubled', '')
+    """
+    got = float(got)
+    if math.isclose(got, expected, rel_tol=rtol, abs_tol=1e-300):
+        return ""
+    return next((hint for value, hint in known if math.isclose(got, value, rel_tol=rtol)), otherwise)

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from minigrad.check.exam import Case, examine, short
+from minigrad.check.exam import Case, examine, near, short
 
 
 def worst_growth(answer):
@@ -185,11 +185,3 @@ def judge_std(got, H, rho, radius):
         (math.sqrt(rho) / root, "the radius grows with the standard deviation itself, not with its square"),
     ] if math.isclose(got, value, rel_tol=1e-6)), "")
     return f"three matrices drawn with it have a radius of {got * radius:.2g} on average, not {rho:g}{more}"
-
-
-def near(got, expected, known, otherwise):
-    """Return the hint of the mistake that gives just this number; "" if it is the expected one."""
-    got = float(got)
-    if math.isclose(got, expected, rel_tol=1e-6):
-        return ""
-    return next((hint for value, hint in known if math.isclose(got, value, rel_tol=1e-6)), otherwise)
